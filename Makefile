@@ -1,0 +1,92 @@
+# make run    everything, ready to use            make demo   the same with sample traces
+# make test   all checks and tests                make check  only the checks
+# make bench, bench-peers, bench-read: speed (docs/performance.md)   make crash: durability (docs/durability.md)
+# Settings are environment variables: PORT=9000 make run (docs/settings.md).
+
+PYTHON ?= python3
+PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
+# Where one run leaves the database file and key of its tests
+TEST_DATA = .venv/test-data
+
+.PHONY: run demo test check test-sqlite test-postgres chromium pgbouncer openapi bench bench-peers bench-read crash fuzz clean
+
+run: .venv/installed
+	@exec .venv/bin/python manage.py serve
+
+demo: .venv/installed
+	@exec .venv/bin/python manage.py serve --demo
+
+# The environment holds what pyproject.toml names; it is installed again when that file changes.
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or later is needed; '$(PYTHON)' is not. Name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "venv is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing the packages that pyproject.toml names …"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check .
+	@touch $@
+
+.venv/installed-dev: .venv/installed pyproject.toml
+	@echo "Installing the packages that the tests need …"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	@touch $@
+
+test: check test-sqlite test-postgres
+
+check: .venv/installed-dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/lint-imports
+	DATA_DIR=$(TEST_DATA) .venv/bin/python manage.py makemigrations --check --dry-run
+	DATA_DIR=$(TEST_DATA) .venv/bin/python manage.py spectacular --validate --fail-on-warn --file $(TEST_DATA)/openapi.yaml
+	@diff docs/openapi.yaml $(TEST_DATA)/openapi.yaml || { echo "docs/openapi.yaml is old: make openapi"; exit 1; }
+
+# Everything on SQLite, then what touches the database again on PostgreSQL: these don't, or start a database of their own.
+NO_DATABASE = browser tracing_site spans/semconv traces/test_admin_captures.py mlflow_sync/test_captures.py \
+  traces/otlp/test_codec.py traces/otlp/test_split.py traces/otlp/test_decode_encode.py traces/otlp/test_abuse.py
+
+test-sqlite: .venv/installed-dev chromium pgbouncer
+	DATA_DIR=$(TEST_DATA) .venv/bin/python -m pytest $(PYTEST_ARGUMENTS)
+
+test-postgres: .venv/installed-dev
+	DATA_DIR=$(TEST_DATA) .venv/bin/python -m tests.on_postgres $(PYTEST_ARGUMENTS) $(addprefix --ignore tests/,$(NO_DATABASE))
+
+chromium:
+	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  echo "Installing Chromium for the browser tests …"; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core; \
+	  else sudo -n apt-get update -qq && sudo -n apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core; fi >/dev/null; } || { \
+	  echo "The browser tests need Chromium: install it with your system's packages, or set CHROMIUM to its path."; exit 1; }
+
+pgbouncer:
+	@test -n "$$PGBOUNCER" || PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null || { \
+	  echo "Installing PgBouncer for the tests …"; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends pgbouncer; \
+	  else sudo -n apt-get update -qq && sudo -n apt-get install -qq -y --no-install-recommends pgbouncer; fi >/dev/null; } || { \
+	  echo "The tests need PgBouncer: install it with your system's packages, or set PGBOUNCER to its path."; exit 1; }
+
+openapi: .venv/installed-dev
+	DATA_DIR=$(TEST_DATA) .venv/bin/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+bench: .venv/installed-dev
+	@.venv/bin/python -m benchmarks.ingest
+
+bench-peers: .venv/installed-dev
+	@.venv/bin/python -m benchmarks.peers
+
+bench-read: .venv/installed-dev
+	@.venv/bin/python -m benchmarks.read
+
+crash: .venv/installed-dev
+	@.venv/bin/python -m benchmarks.crash --kills 200
+	@.venv/bin/python -m benchmarks.crash --sigterm 20
+
+# Coverage-guided, a minute each; atheris has wheels for Linux only, so the tests do without it.
+fuzz: .venv/installed-dev
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check atheris
+	@mkdir -p $(TEST_DATA)
+	@for target in protobuf json gzip; do DATA_DIR=$(TEST_DATA) DJANGO_SETTINGS_MODULE=tracing_site.settings \
+	  .venv/bin/python -m tests.fuzz $$target -max_total_time=60 -max_len=4096 || exit 1; done
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,105 @@
+"""What the API says of the server itself, and its errors outside of any view."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from traces.api.errors import ApiError, internal_error, invalid_argument, no_route
+from traces.api.openapi import ERRORS
+from traces.api.views import ApiView
+
+HTML_PREFIXES = ("/admin", "/django-rq")
+
+
+class GitSerializer(serializers.Serializer[Any]):
+    tag = serializers.CharField(help_text="GIT_TAG of the settings.")
+
+
+class MlflowServerSerializer(serializers.Serializer[Any]):
+    url = serializers.CharField(help_text="Address of the MLflow server that traces are mirrored to, or off.")
+    default_experiment_id = serializers.CharField(help_text="The experiment of projects that name none.")
+
+
+class SystemSerializer(serializers.Serializer[Any]):
+    version = serializers.CharField(help_text="Version of this server.")
+    git = GitSerializer()
+    mlflow = MlflowServerSerializer()
+
+
+class SystemView(ApiView):
+    @extend_schema(
+        operation_id="get_system",
+        tags=["system"],
+        summary="Describe the server",
+        description="Its version, and where it mirrors traces to.",
+        responses={
+            200: OpenApiResponse(
+                SystemSerializer,
+                "The server.",
+                examples=[
+                    OpenApiExample(
+                        "Success",
+                        {
+                            "version": "0.1.0",
+                            "git": {"tag": "0.1.0"},
+                            "mlflow": {"url": "http://127.0.0.1:5000", "default_experiment_id": "0"},
+                        },
+                    )
+                ],
+            )
+        }
+        | {status: ERRORS[status] for status in (401, 403, 500, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        return Response(
+            {
+                "version": _version(),
+                "git": {"tag": settings.GIT_TAG},
+                "mlflow": {
+                    "url": _without_credentials(settings.MLFLOW_TRACKING_URI),
+                    "default_experiment_id": settings.MLFLOW_DEFAULT_EXPERIMENT_ID,
+                },
+            }
+        )
+
+
+def _version() -> str:
+    try:
+        return version("django-llm-tracing")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return settings.GIT_TAG
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _json(error: ApiError) -> HttpResponse:
+    return JsonResponse(error.body, status=error.status, headers=error.headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(HTML_PREFIXES):
+        return defaults.bad_request(request, exception)
+    return _json(invalid_argument("The request is not valid", type(exception).__name__))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(HTML_PREFIXES):
+        return defaults.page_not_found(request, exception)
+    return _json(no_route(f"Nothing is served at {request.path}; /docs lists the routes."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith(HTML_PREFIXES):
+        return defaults.server_error(request)
+    return _json(internal_error())

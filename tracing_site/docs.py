@@ -1,0 +1,53 @@
+"""The API's documentation: Swagger UI, ReDoc and the OpenAPI document, all of it from this server."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views.decorators.cache import cache_page
+from drf_spectacular.views import (
+    SpectacularJSONAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerView,
+    SpectacularYAMLAPIView,
+)
+
+# ReDoc would fetch its logo from elsewhere; the pages of both have an inline script and style.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "worker-src blob:",
+    )
+)
+
+
+class FromHereOnly:
+    """Mixin: the page loads nothing from another host."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+
+class SwaggerView(FromHereOnly, SpectacularSwaggerView):
+    url_name = "openapi-json"
+
+
+class RedocView(FromHereOnly, SpectacularRedocView):
+    url_name = "openapi-json"
+
+
+# The document only changes with the program.
+cached = cache_page(3600)
+
+urlpatterns = [
+    path("docs", SwaggerView.as_view(), name="docs"),
+    path("docs/", SwaggerView.as_view()),
+    path("docs/redoc", RedocView.as_view(), name="docs-redoc"),
+    path("docs/json", cached(SpectacularJSONAPIView.as_view()), name="openapi-json"),
+    path("docs/yaml", cached(SpectacularYAMLAPIView.as_view()), name="openapi-yaml"),
+]

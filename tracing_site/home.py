@@ -1,0 +1,56 @@
+"""What the admin's home page shows: a handful of bounded queries, whatever the number of traces."""
+
+import datetime
+import heapq
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from mlflow_sync.pull import mirror_lag
+from projects.roles import project_ids
+from spans.timestamps import to_unix_nano
+from traces.models import Trace
+
+LATEST = 12
+# Projects beyond these are left to the lists; traces of the last day are counted up to the limit.
+PROJECTS = 20
+COUNT_LIMIT = 10_000
+
+
+def summary(request: HttpRequest) -> dict[str, Any]:
+    """Latest traces and the counts of the last day, of the user's projects. The mirror's lag is for superusers."""
+    projects = project_ids(request.user)[:PROJECTS]
+    is_superuser = bool(getattr(request.user, "is_superuser", False))
+    day_ago = to_unix_nano(timezone.now() - datetime.timedelta(days=1))
+    latest = heapq.merge(
+        *(Trace.objects.filter(project=project)[:LATEST] for project in projects),
+        key=lambda trace: (trace.start_time_unix_nano, trace.pk),
+        reverse=True,
+    )
+    of_last_day = Trace.objects.filter(project__in=projects, start_time_unix_nano__gte=day_ago).order_by()
+    return {
+        "latest": [trace for _, trace in zip(range(LATEST), latest, strict=False)],
+        "traces_of_day": of_last_day[: COUNT_LIMIT + 1].count(),
+        "errors_of_day": of_last_day.filter(error_count__gt=0)[: COUNT_LIMIT + 1].count(),
+        "count_limit": COUNT_LIMIT,
+        "mirror": mirror_lag() if is_superuser and settings.MLFLOW_TRACKING_URI != "off" else None,
+        "mlflow_url": mlflow_url(),
+        "docs_url": docs_url(),
+        "endpoint": request.build_absolute_uri("/").rstrip("/"),
+    }
+
+
+def mlflow_url() -> str:
+    """For the browser; "" where there is no mirror or its address is no web address."""
+    url: str = settings.MLFLOW_TRACKING_URI
+    return url if url.startswith(("http://", "https://")) else ""
+
+
+def docs_url() -> str:
+    try:
+        return reverse("docs")
+    except NoReverseMatch:
+        return ""

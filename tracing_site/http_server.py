@@ -1,0 +1,88 @@
+"""uvicorn as the platform runs it."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 64 * 1024
+# Longer than the pause between two exports, so that exporters keep their connection.
+KEEP_ALIVE_SECONDS = 72
+# Orchestrators kill after 30 s.
+DRAIN_SECONDS = 25
+
+
+class BoundedHeadProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP with a limit on request line and headers, which it has none for."""
+
+    head_bytes: int | None = None
+
+    def on_message_begin(self) -> None:
+        self.head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self.head_bytes = None
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        if self.head_bytes is not None:
+            self.head_bytes += len(data)
+            if self.head_bytes > MAX_HEAD_BYTES:
+                self.send_400_response("The request's headers are too large.")
+                return
+        super().data_received(data)
+
+
+class WebConfig(uvicorn.Config):
+    """uvicorn's configuration; a worker process that loads it ends when the process that started it does."""
+
+    def load(self) -> None:
+        super().load()
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            threading.Thread(target=end_after, args=(parent,), name="end with parent", daemon=True).start()
+
+
+def end_after(parent: Any) -> None:
+    """Drain and end this process once the other one is gone, even by SIGKILL: its socket would keep the port."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def make_config(**changes: Any) -> uvicorn.Config:
+    """The configuration of a web process on HOST and PORT."""
+    defaults: dict[str, Any] = {
+        "app": "tracing_site.asgi:application",
+        "host": settings.HOST,
+        "port": settings.PORT,
+        "workers": settings.WEB_WORKERS,
+        "http": BoundedHeadProtocol,
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+    }
+    return WebConfig(**(defaults | changes))
+
+
+def make_server(**changes: Any) -> uvicorn.Server:
+    """One web process for use inside another program: `run()` it in a thread, end it by `should_exit = True`."""
+    return uvicorn.Server(make_config(**changes))
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises OSError if nothing can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))

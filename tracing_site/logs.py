@@ -1,0 +1,129 @@
+"""What the logs say, and what they never say: a prompt, a key, a payload.
+
+Log calls name ids and counts. What can't be trusted to do so is an exception's text, which may quote the row or the
+answer it failed on: every formatter here prints of an exception its type and where it happened, and its text only where
+that comes from the operating system or a connection.
+"""
+
+import logging
+import threading
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django import db
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from projects.request_context import project_id, request_id
+from traces.otlp.self_tracing import current_ids
+
+# Third parties that put an exception's text into their message, after its first line
+VERBOSE_LOGGERS = ("asyncio", "rq", "grpc", "uvicorn")
+# The first line of their text says what could not be reached, or that a lock or the disk was the reason.
+TELLING = (db.OperationalError, OSError, RedisConnectionError)
+
+logger = logging.getLogger(__name__)
+
+
+def exception_text(error: BaseException) -> str:
+    """The exception's type, with its `log_text`, if it has one, or the first line of a text that never quotes data."""
+    name = type(error).__qualname__
+    if log_text := getattr(error, "log_text", ""):
+        return f"{name}: {log_text}"
+    if not isinstance(error, TELLING) or type(error).__module__.startswith("requests."):
+        return name
+    return f"{name}: {str(error).partition(chr(10))[0][:300]}"
+
+
+def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception and those that led to it, the first cause last."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def safe_message(record: logging.LogRecord) -> str:
+    """The message with exceptions among its arguments told by `exception_text`."""
+    message = exception_text(record.msg) if isinstance(record.msg, BaseException) else str(record.msg)
+    arguments = record.args
+    if isinstance(arguments, tuple):
+        arguments = tuple(exception_text(item) if isinstance(item, BaseException) else item for item in arguments)
+    message = message % arguments if arguments else message
+    if record.name.partition(".")[0] in VERBOSE_LOGGERS:
+        message = message.partition("\n")[0]
+    return message
+
+
+def safe_exception(record: logging.LogRecord) -> tuple[str, list[str]]:
+    """Type and text of the record's exception and its causes, and the frames of the first cause; empty without one."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return "", []
+    chain = list(exception_chain(error))
+    frames = traceback.extract_tb(chain[-1].__traceback__)
+    lines = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return " from ".join(exception_text(item) for item in chain), lines
+
+
+def context_fields() -> dict[str, Any]:
+    """What the record belongs to: request, project, and the platform's own trace, where there are such."""
+    fields: dict[str, Any] = {}
+    if request_id.get():
+        fields["request_id"] = request_id.get()
+    if project_id.get() is not None:
+        fields["project_id"] = project_id.get()
+    return fields | current_ids()
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, the ids it belongs to, exception and its frames."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": safe_message(record),
+            **context_fields(),
+            **getattr(record, "fields", {}),
+        }
+        exception, frames = safe_exception(record)
+        if exception:
+            line |= {"exception": exception, "frames": frames}
+        return orjson.dumps(line, default=str).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """The same for people: one line, the ids at its end, and frames below."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]
+        line = f"{time} {record.levelname} {record.name}: {safe_message(record)}"
+        fields = context_fields() | getattr(record, "fields", {})
+        if fields:
+            line += " " + " ".join(f"{name}={value}" for name, value in fields.items())
+        exception, frames = safe_exception(record)
+        return "\n  ".join([f"{line}: {exception}" if exception else line, *frames])
+
+
+class OnlyFailures(logging.Filter):
+    """For django.request: only the exceptions of views, not once more every answer from 400 up."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is not None
+
+
+def log_job_failure(job: Any, kind: type[BaseException], error: BaseException, *_: object) -> None:
+    """django-rq's exception handler: rq itself says in the log only which job failed."""
+    logger.error("Job %s failed", job.id, exc_info=error)
+
+
+def log_thread_failure(arguments: threading.ExceptHookArgs) -> None:
+    """In place of Python's own hook, which prints the exception's text."""
+    error = arguments.exc_value
+    name = arguments.thread.name if arguments.thread else "?"
+    logger.error("Thread %s failed", name, exc_info=error)

@@ -1,0 +1,173 @@
+"""manage.py serve: the whole platform in one process, ready to use."""
+
+import logging
+import signal
+import threading
+import time
+import urllib.request
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from mlflow_sync.embedded import start_worker
+from projects.models import Project
+from traces.otlp.grpc_server import start_server
+from traces.otlp.samples import load_samples
+from tracing_site.children import local_mlflow, manage
+from tracing_site.first_start import ADMIN_NAME, FirstStart, prepare
+from tracing_site.http_server import check_port, make_server
+
+READY_SECONDS = 120
+
+
+class Command(BaseCommand):
+    help = (
+        "Run everything with nothing to set up: web (HOST, PORT), OTLP/gRPC (GRPC_PORT), the worker and a local MLflow "
+        "(MLFLOW_PORT), on a SQLite file in DATA_DIR. The first start makes an account and an API key and shows them. "
+        "DATABASE_URL, REDIS_URL and MLFLOW_TRACKING_URI (a URL, or off) put other servers in place of its own. "
+        "docs/settings.md lists every variable."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--demo", action="store_true", help="also load a few sample traces into a project “Demo”")
+
+    def handle(self, *args: Any, demo: bool, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        has_local_mlflow = not settings.MLFLOW_CONFIGURED
+        check_ports(has_local_mlflow)
+        self.stdout.write("Starting …")
+        with ExitStack() as stack:
+            if has_local_mlflow:
+                settings.MLFLOW_TRACKING_URI = start_mlflow(stack)
+            first_start = prepare()
+            if demo:
+                project, _ = Project.objects.get_or_create(slug="demo", defaults={"name": "Demo"})
+                self.stdout.write(f"{load_samples(settings.BASE_DIR / 'demo', project)} sample spans loaded.")
+            start_receivers(stack)
+            if not wait_until_ready(stop, has_local_mlflow):
+                return
+            start_workers(stack)
+            self.stdout.write(banner(first_start))
+            self.stdout.flush()
+            stop.wait()
+            self.stdout.write("Stopping …")
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)  # a second Ctrl-C does not wait
+
+
+def check_ports(has_local_mlflow: bool) -> None:
+    """Raises CommandError, naming the variable to set."""
+    ports = {"PORT": (settings.HOST, settings.PORT), "GRPC_PORT": (settings.HOST, settings.GRPC_PORT)}
+    if has_local_mlflow:
+        ports["MLFLOW_PORT"] = ("127.0.0.1", settings.MLFLOW_PORT)
+    for variable, (host, port) in ports.items():
+        try:
+            check_port(host, port)
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} on {host} can't be used: {error.strerror}. "
+                f"Set {variable} to a free port, for example {variable}={port + 10}."
+            ) from error
+    if len({port for _, port in ports.values()}) < len(ports):
+        raise CommandError(f"{', '.join(ports)} must be different ports.")
+
+
+def start_mlflow(stack: ExitStack) -> str:
+    """URL of the local MLflow, which is still starting."""
+    child = local_mlflow(settings.DATA_DIR / "mlflow", settings.MLFLOW_PORT)
+    stack.callback(child.stop)
+    return f"http://127.0.0.1:{settings.MLFLOW_PORT}"
+
+
+def start_receivers(stack: ExitStack) -> None:
+    """HTTP and gRPC; stopped, they finish what is under way."""
+    stack.callback(start_server(settings.HOST, settings.GRPC_PORT).stop)
+    stack.enter_context(web_server())
+
+
+def start_workers(stack: ExitStack) -> None:
+    """The thread, or with Redis the processes, that mirror and delete."""
+    if settings.REDIS_URL:
+        for command in ("worker", "cron"):
+            stack.callback(manage(command).stop)
+    else:
+        stack.callback(start_worker().stop)
+
+
+@contextmanager
+def web_server() -> Iterator[None]:
+    server = make_server(workers=1)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner says it better
+    thread = threading.Thread(target=server.run, name="web")
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def local_url(port: int) -> str:
+    """Where a browser on this machine finds the port."""
+    host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def wait_until_ready(stop: threading.Event, has_local_mlflow: bool) -> bool:
+    """True when all that was started answers, False if it shall stop first. Raises CommandError after READY_SECONDS."""
+    waiting = [f"{local_url(settings.PORT)}/readyz"]
+    if has_local_mlflow:
+        waiting.append(f"{settings.MLFLOW_TRACKING_URI}/health")
+    deadline = time.monotonic() + READY_SECONDS
+    while waiting := [url for url in waiting if not answers(url)]:
+        if time.monotonic() > deadline:
+            raise CommandError(f"No answer after {READY_SECONDS} s from {', '.join(waiting)}. See {settings.DATA_DIR}.")
+        if stop.wait(0.2):
+            return False
+    return True
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own addresses
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def banner(first_start: FirstStart) -> str:
+    web = local_url(settings.PORT)
+    key = settings.AUTH_KEY or first_start.new_key
+    header = f"authorization=Bearer%20{quote(key, safe='') if key else 'YOUR-API-KEY'}"
+    if first_start.new_password:
+        login = f"user {ADMIN_NAME}, password {first_start.new_password} (shown only now)"
+    else:
+        login = f"user {ADMIN_NAME} (forgotten? manage.py changepassword {ADMIN_NAME})"
+    lines = [
+        "",
+        f"  Admin     {web}/admin/",
+        f"            {login}",
+        f"  API docs  {web}/docs",
+        f"  MLflow    {settings.MLFLOW_TRACKING_URI}",
+        f"  Data      {settings.DATA_DIR}",
+        "",
+        "Point any OpenTelemetry SDK here:",
+        "",
+        f"  export OTEL_EXPORTER_OTLP_ENDPOINT={web}",
+        "  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+        f'  export OTEL_EXPORTER_OTLP_HEADERS="{header}"',
+        "",
+        f"  # or by gRPC: OTEL_EXPORTER_OTLP_ENDPOINT={local_url(settings.GRPC_PORT)} OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+    ]
+    if first_start.new_key:
+        lines.append("  # The key is shown only now.")
+    elif not key:
+        lines.append(f"  # The first start showed a key. A new one: {web}/admin/projects/apikey/add/")
+    return "\n".join([*lines, "", "Ctrl-C stops everything.", ""])

@@ -1,0 +1,283 @@
+"""Settings, and the only reader of the environment. docs/settings.md lists every variable."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    """The variable, stripped; an empty variable counts as unset."""
+    return os.environ.get(name, "").strip() or default
+
+
+def env_int(name: str, default: int) -> int:
+    text = env(name, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise SystemExit(f"{name} must be a whole number, not {text!r}.") from None
+
+
+def env_bool(name: str, default: bool) -> bool:
+    text = env(name, str(default)).lower()
+    if text not in {"true", "false", "1", "0"}:
+        raise SystemExit(f"{name} must be true or false, not {text!r}.")
+    return text in {"true", "1"}
+
+
+# Where the embedded default keeps its files
+DATA_DIR = Path(env("DATA_DIR", str(BASE_DIR / "data"))).resolve()
+
+
+def stored_secret_key() -> str:
+    """The key kept in DATA_DIR, made at the first start, readable by its owner only."""
+    path = DATA_DIR / "secret-key"
+    if not path.exists():
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(64))
+        except FileExistsError:
+            pass
+    return path.read_text()
+
+
+SECRET_KEY = env("SECRET_KEY") or stored_secret_key()
+DEBUG = env_bool("DEBUG", False)
+ALLOWED_HOSTS = env("ALLOWED_HOSTS", "*").split(",")
+
+# Listening
+HOST = env("HOST", "127.0.0.1")
+PORT = env_int("PORT", 8000)
+GRPC_PORT = env_int("GRPC_PORT", 4317)
+MLFLOW_PORT = env_int("MLFLOW_PORT", 5000)
+WEB_THREADS = env_int("WEB_THREADS", 8)
+WEB_WORKERS = env_int("WEB_WORKERS", 1)
+
+# Behind a proxy that ends TLS: its address, https://…, makes cookies secure and sends browsers to it
+PUBLIC_URL = env("PUBLIC_URL").rstrip("/")
+if PUBLIC_URL.startswith("https://"):
+    CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    # Programs inside the network speak plain HTTP, and exporters don't follow redirects.
+    SECURE_REDIRECT_EXEMPT = [r"^v1/", r"^health$", r"^readyz$", r"^system$", r"^metrics$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+# HSTS for sibling domains and browsers' preload lists are not ours to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# Ingest
+AUTH_KEY = env("AUTH_KEY")
+MAX_BODY_BYTES = env_int("MAX_BODY_BYTES", env_int("FASTIFY_BODY_LIMIT", 64 * 1024 * 1024))
+MAX_CONCURRENT_EXPORTS = env_int("MAX_CONCURRENT_EXPORTS", 128)
+RETRY_AFTER_SECONDS = env_int("RETRY_AFTER_SECONDS", 2)
+MAX_SPANS_PER_REQUEST = env_int("MAX_SPANS_PER_REQUEST", 100_000)
+MAX_RESOURCES_PER_REQUEST = env_int("MAX_RESOURCES_PER_REQUEST", 20_000)
+MAX_ELEMENTS_PER_REQUEST = env_int("MAX_ELEMENTS_PER_REQUEST", 1_000_000)
+MAX_ATTRIBUTES_PER_SPAN = env_int("MAX_ATTRIBUTES_PER_SPAN", 20_000)
+MAX_EVENTS_PER_SPAN = env_int("MAX_EVENTS_PER_SPAN", 20_000)
+MAX_LINKS_PER_SPAN = env_int("MAX_LINKS_PER_SPAN", 20_000)
+MAX_ATTRIBUTE_VALUE_BYTES = env_int("MAX_ATTRIBUTE_VALUE_BYTES", 32 * 1024 * 1024)
+LOCK_TIMEOUT_SECONDS = env_int("LOCK_TIMEOUT_SECONDS", 5)
+STATEMENT_TIMEOUT_SECONDS = env_int("STATEMENT_TIMEOUT_SECONDS", 60)
+RECEIPT_DAYS = env_int("RECEIPT_DAYS", 30)
+REJECTED_SPANS_DAYS = env_int("REJECTED_SPANS_DAYS", 7)
+DATA_EXPIRATION_IN_DAYS = env_int("DATA_EXPIRATION_IN_DAYS", 7)
+
+# MLflow: a URL, or "off" for no mirror
+MLFLOW_TRACKING_URI = env("MLFLOW_TRACKING_URI", env("MLFLOW_API_URL")) or "off"
+# `manage.py serve` starts an MLflow of its own unless one of the two says something
+MLFLOW_CONFIGURED = bool(env("MLFLOW_TRACKING_URI") or env("MLFLOW_API_URL"))
+MLFLOW_AUTHORIZATION = env("MLFLOW_AUTHORIZATION", "NO_AUTH")
+MLFLOW_USERNAME = env("MLFLOW_USERNAME")
+MLFLOW_PASSWORD = env("MLFLOW_PASSWORD")
+MLFLOW_DEFAULT_EXPERIMENT_ID = env("MLFLOW_DEFAULT_EXPERIMENT_ID", "0")
+
+# Database: SQLite in DATA_DIR unless DATABASE_URL names another
+DATABASE_URL = env("DATABASE_URL", f"sqlite:///{DATA_DIR / 'tracing.sqlite3'}")
+if DATABASE_URL.partition(":")[0] not in {"sqlite", "postgresql", "postgres"}:
+    raise SystemExit(f"DATABASE_URL must be a sqlite:// or postgresql:// URL, not {DATABASE_URL.partition(':')[0]}://.")
+DATABASE_REPLICA_URL = env("DATABASE_REPLICA_URL")
+DATABASE_TRANSACTION_POOLING = env_bool("DATABASE_TRANSACTION_POOLING", False)
+DATABASE_PREPARE_THRESHOLD = env_int("DATABASE_PREPARE_THRESHOLD", 0)
+
+
+def postgres(url: str) -> dict[str, Any]:
+    database: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=None, conn_health_checks=True)}
+    # A cursor on the server belongs to a session, and a transaction pooler gives each transaction another one.
+    database["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_TRANSACTION_POOLING
+    options = database.setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", 5)
+    options["prepare_threshold"] = DATABASE_PREPARE_THRESHOLD or None
+    return database
+
+
+DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=None, conn_health_checks=True)}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+    DATABASES["default"]["OPTIONS"] = {
+        # A writer takes its lock at BEGIN, so that two never deadlock on the upgrade from reading to writing.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 5,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
+else:
+    DATABASES["default"] = postgres(DATABASE_URL)
+DATABASE_ROUTERS: list[str] = []
+if DATABASE_REPLICA_URL:
+    if {url.partition(":")[0] for url in (DATABASE_URL, DATABASE_REPLICA_URL)} - {"postgresql", "postgres"}:
+        raise SystemExit("DATABASE_REPLICA_URL and DATABASE_URL must both be postgresql:// URLs.")
+    DATABASES["replica"] = postgres(DATABASE_REPLICA_URL) | {"TEST": {"MIRROR": "default"}}
+    DATABASE_ROUTERS = ["tracing_site.replica.ReplicaRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Queue: without Redis the embedded worker runs the same jobs
+REDIS_URL = env("REDIS_URL")
+RQ_QUEUES = {"default": {"URL": REDIS_URL or "redis://127.0.0.1:6379/0", "DEFAULT_TIMEOUT": 600}}
+
+INSTALLED_APPS = [
+    "tracing_site",
+    "mlflow_sync",
+    "traces",
+    "spans",
+    "projects",
+    "tracing_site.admin_config.TracingAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_rq",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+if DATABASE_REPLICA_URL:
+    MIDDLEWARE.append("tracing_site.replica.ReplicaMiddleware")
+ROOT_URLCONF = "tracing_site.urls"
+WSGI_APPLICATION = "tracing_site.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env("TIME_ZONE", "UTC")
+USE_I18N = True
+USE_TZ = True
+
+# Static files: straight from the packages, or, with STATIC_ROOT, those that collectstatic left there under hashed names
+STATIC_URL = "static/"
+STATIC_ROOT = env("STATIC_ROOT") or None
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "traces.api.errors.exception_handler",
+}
+GIT_TAG = env("GIT_TAG", "0.1.0")
+SPECTACULAR_SETTINGS = {
+    "TITLE": "LLM tracing",
+    "DESCRIPTION": (
+        "Send spans with any OpenTelemetry SDK to POST /v1/traces, read traces and spans back, and delete "
+        "them. Every request but /health and /readyz needs an API key, as `x-bee-authorization: KEY` or "
+        "`Authorization: Bearer KEY`. Errors are `{code, message, reason?}`; OTLP's own are "
+        "`google.rpc.Status`."
+    ),
+    "VERSION": GIT_TAG,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENUM_NAME_OVERRIDES": {"Status": [("OK", "OK"), ("ERROR", "ERROR")]},
+    "TAGS": [
+        {"name": "trace", "description": "Traces: receive, list, read, export, delete."},
+        {"name": "span", "description": "Spans, with what the conventions make of them."},
+        {"name": "session", "description": "Sessions: traces that share a session, conversation or thread."},
+        {"name": "user", "description": "The users of the traced programs."},
+        {"name": "system", "description": "The server itself."},
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+# The layer above the API that knows the mirror: traces, include_tree -> bee-observe's `mlflow` objects by trace key
+TRACE_MIRROR = "mlflow_sync.contract.mirror_states"
+
+LOG_LEVEL = env("LOG_LEVEL", "INFO").upper()
+LOG_FORMAT = env("LOG_FORMAT", "text").lower()
+if LOG_FORMAT not in {"text", "json"}:
+    raise SystemExit(f"LOG_FORMAT must be text or json, not {LOG_FORMAT!r}.")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"()": "tracing_site.logs.TextFormatter"},
+        "json": {"()": "tracing_site.logs.JsonFormatter"},
+    },
+    "filters": {"failures": {"()": "tracing_site.logs.OnlyFailures"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    # What others log at DEBUG may hold data: SQL with its parameters, addresses with their queries.
+    "root": {"handlers": ["console"], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+    "loggers": {
+        **{app: {"level": LOG_LEVEL} for app in ("tracing_site", "mlflow_sync", "traces", "spans", "projects")},
+        # Django's own handlers print exceptions' texts, and tracing_site.edge logs every request.
+        "django": {"handlers": [], "level": "NOTSET"},
+        "django.db.backends": {"level": "INFO"},
+        "django.request": {"filters": ["failures"]},
+    },
+}
+RQ_EXCEPTION_HANDLERS = ["tracing_site.logs.log_job_failure"]
+
+# Metrics: without a token, any key that may read may read them
+METRICS_TOKEN = env("METRICS_TOKEN")
+METRICS_PORT = env_int("METRICS_PORT", 0)
+# `manage.py web` sets it for its processes when there are several
+PROMETHEUS_MULTIPROC_DIR = env("PROMETHEUS_MULTIPROC_DIR")
+
+# Spans of the platform's own work, to where the SDK's OTEL_EXPORTER_OTLP_* variables say
+OTEL_SELF_TRACING = env_bool("OTEL_SELF_TRACING", False)

@@ -1,0 +1,58 @@
+"use strict";
+// Lists of traces and spans: filters that apply at once, and rows by keyboard.
+
+document.addEventListener("DOMContentLoaded", () => {
+    const form = document.getElementById("list-filters");
+    const rows = [...document.querySelectorAll("#result_list tbody tr")];
+    let current = -1;
+
+    const rangeOf = (name) => form.querySelector(`input[type=hidden][name=${name}]`);
+    for (const input of form.querySelectorAll("[data-moment]")) {
+        const stored = new Date(rangeOf(input.dataset.moment).value);
+        if (!Number.isNaN(stored.valueOf())) {
+            stored.setMinutes(stored.getMinutes() - stored.getTimezoneOffset());
+            input.value = stored.toISOString().slice(0, 19);
+        }
+    }
+    // Empty fields stay out of the address, and times travel in UTC.
+    form.addEventListener("submit", () => {
+        const range = form.querySelector("[name=range]");
+        for (const input of form.querySelectorAll("[data-moment]")) {
+            const isUsed = range.value === "custom" && input.value;
+            rangeOf(input.dataset.moment).value = isUsed ? new Date(input.value).toISOString() : "";
+        }
+        for (const field of form.elements) if (field.name && field.value === "") field.disabled = true;
+    });
+    addEventListener("pageshow", () => { for (const field of form.elements) field.disabled = false; });
+    form.addEventListener("change", (event) => {
+        if (!event.target.matches("[data-submit]")) return;
+        const isCustom = event.target.matches("[data-custom-range]") && event.target.value === "custom";
+        if (event.target.matches("[data-custom-range]")) form.querySelector(".custom-range").hidden = !isCustom;
+        if (!isCustom) form.requestSubmit();
+    });
+
+    const link = (row) => row.querySelector("a.title");
+    const choose = (index) => {
+        if (!rows.length) return;
+        rows[current]?.classList.remove("is-current");
+        current = Math.max(0, Math.min(rows.length - 1, index));
+        rows[current].classList.add("is-current");
+        rows[current].scrollIntoView({ block: "nearest" });
+    };
+    document.addEventListener("keydown", (event) => {
+        if (tracing.isTyping(event)) {
+            if (event.key === "Escape") event.target.blur();
+            return;
+        }
+        if (document.querySelector("dialog[open]")) return;
+        if (event.key === "j" || event.key === "ArrowDown") choose(current + 1);
+        else if (event.key === "k" || event.key === "ArrowUp") choose(current - 1);
+        else if (event.key === "Enter" && current >= 0 && event.target === document.body) link(rows[current])?.click();
+        else if (event.key === "x" && current >= 0) rows[current].querySelector("input.action-select")?.click();
+        else if (event.key === "/") form.querySelector("#searchbar").focus();
+        else if (event.key === "n") document.querySelector("a[rel=next]")?.click();
+        else if (event.key === "p") document.querySelector("a[rel=prev]")?.click();
+        else return;
+        event.preventDefault();
+    });
+});

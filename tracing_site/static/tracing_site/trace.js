@@ -1,0 +1,203 @@
+"use strict";
+// The trace page: choosing, folding and filtering spans. The server renders every row and panel; nothing is built from data here.
+
+document.addEventListener("DOMContentLoaded", () => {
+    const body = document.querySelector("[data-trace]");
+    const rows = body.querySelector(".rows");
+    const panel = body.querySelector(".panel");
+    const tools = body.querySelector(".waterfall-tools");
+    const rowsUrl = body.dataset.rowsUrl;
+    const spanUrl = rowsUrl.replace(/rows\/$/, "spans/");
+    let selected = "";
+    let tab = "content";
+    let panelRequest = 0;
+    let rowsRequest = 0;
+
+    const all = () => [...rows.querySelectorAll(".row")];
+    const visible = () => all().filter((row) => !row.hidden);
+    const find = (spanId) => document.getElementById(`span-${spanId}`);
+
+    async function fragment(url) {
+        const response = await fetch(url, { headers: { "X-Requested-With": "fetch" } });
+        if (response.redirected) location.reload(); // the session has ended
+        if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+        return response.text();
+    }
+
+    function showTab(name) {
+        const buttons = [...panel.querySelectorAll("[data-tab]")];
+        if (!buttons.some((button) => button.dataset.tab === name)) return;
+        tab = name;
+        for (const button of buttons) button.setAttribute("aria-selected", String(button.dataset.tab === name));
+        for (const part of panel.querySelectorAll("[data-tabpanel]")) part.hidden = part.dataset.tabpanel !== name;
+    }
+
+    async function select(spanId, { remember = true, scroll = true } = {}) {
+        if (!/^[0-9a-f]{16}$/.test(spanId)) return;
+        selected = spanId;
+        markSelected(scroll);
+        if (remember) {
+            const url = new URL(location);
+            url.searchParams.set("span", spanId);
+            history.replaceState(null, "", url);
+        }
+        const request = ++panelRequest;
+        panel.classList.add("is-loading");
+        try {
+            const html = await fragment(`${spanUrl}${spanId}/`);
+            if (request !== panelRequest) return;
+            panel.innerHTML = html;
+            panel.scrollTop = 0;
+            tracing.localiseTimes(panel);
+            showTab(tab);
+        } catch (error) {
+            if (request === panelRequest) panel.textContent = `The span could not be loaded: ${error.message}`;
+        } finally {
+            if (request === panelRequest) panel.classList.remove("is-loading");
+        }
+    }
+
+    function markSelected(scroll) {
+        for (const row of rows.querySelectorAll(".is-selected")) {
+            row.classList.remove("is-selected");
+            row.removeAttribute("aria-selected");
+        }
+        const row = find(selected);
+        if (!row) return;
+        row.classList.add("is-selected");
+        row.setAttribute("aria-selected", "true");
+        if (scroll) row.scrollIntoView({ block: "nearest" });
+    }
+
+    // A row is hidden while any row above it in the tree is folded.
+    function fold() {
+        let foldedDepth = Infinity;
+        for (const row of all()) {
+            const depth = Number(row.dataset.depth);
+            if (depth <= foldedDepth) foldedDepth = Infinity;
+            row.hidden = depth > foldedDepth;
+            if (foldedDepth === Infinity && row.getAttribute("aria-expanded") === "false") foldedDepth = depth;
+        }
+    }
+
+    function setExpanded(row, isExpanded) {
+        if (!row.hasAttribute("aria-expanded")) return false;
+        row.setAttribute("aria-expanded", String(isExpanded));
+        fold();
+        return true;
+    }
+
+    // Labels stand behind their bar, before it where there is no room, and inside a bar that fills the line.
+    function placeLabels() {
+        for (const row of all()) {
+            const offset = parseFloat(row.style.getPropertyValue("--offset"));
+            const end = offset + parseFloat(row.style.getPropertyValue("--width"));
+            const label = row.querySelector(".took");
+            label.classList.toggle("inside", end > 72 && offset <= 28);
+            label.classList.toggle("end", end > 72 && offset > 28);
+        }
+    }
+
+    async function loadRows(from) {
+        const url = new URL(rowsUrl, location);
+        for (const [name, value] of new FormData(tools)) if (value) url.searchParams.set(name, value);
+        if (from) url.searchParams.set("from", from);
+        const request = ++rowsRequest;
+        const html = await fragment(url);
+        if (request !== rowsRequest) return;
+        if (from) {
+            rows.querySelector(".more")?.remove();
+            rows.insertAdjacentHTML("beforeend", html);
+        } else {
+            rows.innerHTML = html;
+            rows.scrollTop = 0;
+        }
+        placeLabels();
+        fold();
+        markSelected(false);
+    }
+
+    rows.addEventListener("click", (event) => {
+        if (event.target.matches(".more")) {
+            event.target.disabled = true;
+            loadRows(event.target.dataset.next);
+            return;
+        }
+        const row = event.target.closest(".row");
+        if (!row || event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        if (event.target.matches(".twisty")) setExpanded(row, row.getAttribute("aria-expanded") === "false");
+        else select(row.dataset.span, { scroll: false });
+    });
+
+    panel.addEventListener("click", (event) => {
+        const button = event.target.closest("[data-tab]");
+        if (button) showTab(button.dataset.tab);
+        const link = event.target.closest("a[href^='?span=']");
+        if (link) {
+            event.preventDefault();
+            select(new URLSearchParams(link.getAttribute("href")).get("span"));
+        }
+    });
+
+    let timer;
+    const filterSoon = () => { clearTimeout(timer); timer = setTimeout(() => loadRows(0), 120); };
+    tools.addEventListener("input", filterSoon);
+    tools.addEventListener("submit", (event) => { event.preventDefault(); filterSoon(); });
+    tools.addEventListener("click", (event) => {
+        const isCollapse = event.target.matches("[data-collapse-all]");
+        if (!isCollapse && !event.target.matches("[data-expand-all]")) return;
+        for (const row of rows.querySelectorAll("[aria-expanded]")) row.setAttribute("aria-expanded", String(!isCollapse));
+        fold();
+    });
+
+    function step(distance) {
+        const shown = visible();
+        const index = shown.indexOf(find(selected));
+        const next = shown[Math.max(0, Math.min(shown.length - 1, index + distance))];
+        if (next) select(next.dataset.span);
+    }
+
+    function nextError() {
+        const failed = all().filter((row) => row.classList.contains("is-error"));
+        const order = all();
+        const here = order.indexOf(find(selected));
+        const next = failed.find((row) => order.indexOf(row) > here) ?? failed[0];
+        if (next) select(next.dataset.span);
+    }
+
+    function parentOf(row) {
+        const depth = Number(row.dataset.depth);
+        let above = row.previousElementSibling;
+        while (above && Number(above.dataset.depth) >= depth) above = above.previousElementSibling;
+        return above;
+    }
+
+    document.addEventListener("keydown", (event) => {
+        const search = tools.elements.q;
+        if (event.key === "Escape" && (event.target === search || search.value)) {
+            tools.reset();
+            filterSoon();
+            search.blur();
+            return;
+        }
+        if (tracing.isTyping(event) || document.querySelector("dialog[open]")) return;
+        const row = find(selected);
+        if (event.key === "ArrowDown" || event.key === "j") step(1);
+        else if (event.key === "ArrowUp" || event.key === "k") step(-1);
+        else if (event.key === "ArrowRight" && row) { if (row.getAttribute("aria-expanded") === "false") setExpanded(row, true); else step(1); }
+        else if (event.key === "ArrowLeft" && row) {
+            if (row.getAttribute("aria-expanded") === "true") setExpanded(row, false);
+            else if (parentOf(row)) select(parentOf(row).dataset.span);
+        }
+        else if (event.key === "/") search.focus();
+        else if (event.key === "e") nextError();
+        else if (/^[1-6]$/.test(event.key)) showTab(panel.querySelectorAll("[data-tab]")[Number(event.key) - 1]?.dataset.tab);
+        else return;
+        event.preventDefault();
+    });
+
+    placeLabels();
+    const wanted = new URLSearchParams(location.search).get("span");
+    select(body.dataset.selected, { remember: false, scroll: Boolean(wanted) });
+});
