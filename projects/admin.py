@@ -1,0 +1,252 @@
+"""Projects, their members and keys, and users."""
+
+import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import ForeignKey, Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule
+from projects.roles import Role, may, project_ids
+from projects.scoped_admin import ProjectScopedAdmin
+
+
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = ProjectMembership
+    extra = 0
+    verbose_name = "member"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request.user, Role.OWNER, obj and obj.pk)
+
+    has_add_permission = has_view_permission
+    has_change_permission = has_view_permission
+    has_delete_permission = has_view_permission
+
+
+class RetentionRuleInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Traces that a project keeps for longer."""
+
+    model = RetentionRule
+    extra = 0
+    has_view_permission = MembershipInline.has_view_permission
+    has_add_permission = MembershipInline.has_view_permission
+    has_change_permission = MembershipInline.has_view_permission
+    has_delete_permission = MembershipInline.has_view_permission
+
+
+@admin.register(Project)
+class ProjectAdmin(ProjectScopedAdmin):
+    """Superusers make projects; owners change theirs."""
+
+    project_field = "pk"
+    change_role = Role.OWNER
+    list_display = (
+        "name",
+        "slug",
+        "mirror_policy",
+        "experiment",
+        "retention",
+        "used_today",
+        "traces_link",
+        "conventions",
+        "created_at",
+    )
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+    inlines = (RetentionRuleInline, MembershipInline)
+    readonly_fields = ("used_today",)
+    fieldsets = (
+        (None, {"fields": ("name", "slug")}),
+        ("MLflow mirror", {"fields": ("mirror_policy", "mirror_sample_percent", "mlflow_experiment_id")}),
+        ("Retention", {"fields": ("retention_days",)}),
+        (
+            "Rate limits and daily quotas",
+            {
+                "description": "Past them, senders are told when to come again (429, gRPC RESOURCE_EXHAUSTED).",
+                "fields": (
+                    ("rate_limit_spans", "rate_limit_requests"),
+                    ("daily_quota_spans", "daily_quota_bytes"),
+                    "used_today",
+                ),
+            },
+        ),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only an empty project: its traces would otherwise belong to nobody."""
+        superuser = bool(getattr(request.user, "is_superuser", False))
+        return superuser and (obj is None or not obj.traces.exists())
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return super().get_prepopulated_fields(request, obj) if obj is None else {}
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """A member needs the staff flag to log in here; it gives no rights by itself."""
+        super().save_formset(request, form, formset, change)
+        users = User.objects.filter(project_memberships__project=form.instance, is_staff=False)
+        names = list(users.values_list("username", flat=True))
+        if names:
+            User.objects.filter(username__in=names).update(is_staff=True)
+            messages.info(request, f"{', '.join(names)} may now log in to the admin.")
+
+    @admin.display(description="MLflow experiment")
+    def experiment(self, project: Project) -> str:
+        return project.effective_experiment_id
+
+    @admin.display(description="Retention")
+    def retention(self, project: Project) -> str:
+        return f"{project.effective_retention_days} days"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        today = DailyUsage.objects.filter(project=OuterRef("pk"), day=datetime.datetime.now(datetime.UTC).date())
+        rows: QuerySet[Any] = super().get_queryset(request)
+        rows = rows.annotate(spans_today=Subquery(today.values("spans")), bytes_today=Subquery(today.values("bytes")))
+        return rows
+
+    @admin.display(description="Used today (UTC)")
+    def used_today(self, project: Any) -> SafeString:
+        spans, size = getattr(project, "spans_today", None) or 0, getattr(project, "bytes_today", None) or 0
+        rows = ((spans, project.daily_quota_spans, "spans"), (size, project.daily_quota_bytes, "bytes"))
+        return format_html_join(
+            mark_safe("<br>"),
+            "{}",
+            ((f"{used:,}{f' of {quota:,}' if quota else ''} {unit}",) for used, quota, unit in rows),
+        )
+
+    @admin.display(description="Conventions")
+    def conventions(self, project: Project) -> SafeString:
+        pages = (("Rules", "admin:spans_mappingrule_changelist"), ("Prices", "admin:spans_modelprice_changelist"))
+        return format_html_join(
+            " · ",
+            '<a href="{}?project__id__exact={}">{}</a>',
+            ((reverse(name), project.pk, label) for label, name in pages),
+        )
+
+    @admin.display(description="Traces")
+    def traces_link(self, project: Project) -> SafeString:
+        return format_html('<a href="{}?project={}">Traces</a>', reverse("admin:traces_trace_changelist"), project.pk)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ProjectScopedAdmin):
+    """Owners issue and revoke keys. The text of a key is shown once, right after it is made."""
+
+    view_role = add_role = change_role = Role.OWNER
+    list_display = ("name", "project", "prefix", "scopes", "state", "created_at", "last_used_at", "expires_at")
+    list_select_related = ("project",)
+    search_fields = ("name", "prefix")
+    actions = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        fields = ("project", "name", "can_ingest", "can_read", "can_write", "expires_at")
+        return fields if obj is None else (*fields, "prefix", "created_at", "last_used_at", "revoked_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("project", "prefix", "created_at", "last_used_at", "revoked_at")
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "project":
+            kwargs["queryset"] = Project.objects.filter(pk__in=project_ids(request.user, Role.OWNER))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        scopes = {name: getattr(obj, name) for name in ("can_ingest", "can_read", "can_write", "expires_at")}
+        row, obj.issued_text = ApiKey.objects.issue(obj.project, obj.name, **scopes)
+        obj.pk, obj.prefix = row.pk, row.prefix
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """The only page that ever shows the key's text."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"API key “{obj.name}”",
+            "opts": self.opts,
+            "api_key": obj,
+            "key_text": obj.issued_text,
+            "endpoint": request.build_absolute_uri("/").rstrip("/"),
+        }
+        return TemplateResponse(request, "admin/projects/apikey/issued.html", context)
+
+    @admin.action(description="Revoke selected API keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        now = timezone.now()
+        count = queryset.filter(revoked_at=None).order_by().update(revoked_at=now)
+        messages.success(request, f"{count} API key{'' if count == 1 else 's'} revoked.")
+
+    @admin.display(description="Scopes")
+    def scopes(self, key: ApiKey) -> str:
+        return ", ".join(name for name in ("ingest", "read", "write") if getattr(key, f"can_{name}")) or "none"
+
+    @admin.display(description="State")
+    def state(self, key: ApiKey) -> SafeString:
+        if key.revoked_at:
+            name = "revoked"
+        elif key.expires_at and key.expires_at <= timezone.now():
+            name = "expired"
+        else:
+            name = "active"
+        return format_html('<span class="state state-{}">{}</span>', name, name)
+
+
+class UserMembershipInline(MembershipInline):
+    """A user's memberships, on a page that only superusers reach."""
+
+    verbose_name = "project membership"
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    has_add_permission = has_view_permission
+    has_change_permission = has_view_permission
+    has_delete_permission = has_view_permission
+
+
+# Rights come from memberships, so groups would only promise what they don't give.
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class MemberAdmin(UserAdmin):  # type: ignore[type-arg]
+    """Users, with their memberships; superusers only."""
+
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "last_login", "date_joined")}),
+    )
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    inlines = (UserMembershipInline,)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return () if obj is None else self.inlines
+
+    def _is_superuser(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+    has_module_permission = _is_superuser
+    has_view_permission = _is_superuser
+    has_add_permission = _is_superuser
+    has_change_permission = _is_superuser
+    has_delete_permission = _is_superuser

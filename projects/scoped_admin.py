@@ -1,0 +1,49 @@
+"""The admin of what belongs to a project: rights come from memberships, not from Django's permission rows."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+
+from projects.roles import Role, may, project_ids
+
+
+class ProjectScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Lists and pages show rows of the user's projects only; what lies elsewhere is not found (404).
+
+    The role fields say who may do what; None is nobody.
+    """
+
+    project_field = "project_id"
+    view_role: Role = Role.VIEWER
+    add_role: Role | None = None
+    change_role: Role | None = None
+    delete_role: Role | None = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if getattr(request.user, "is_superuser", False):
+            return rows
+        return rows.filter(**{f"{self.project_field}__in": project_ids(request.user, self.view_role)})
+
+    def _allows(self, request: HttpRequest, role: Role | None, row: Model | None) -> bool:
+        return role is not None and may(request.user, role, None if row is None else getattr(row, self.project_field))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._allows(request, self.view_role, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._allows(request, self.view_role, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._allows(request, self.add_role, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._allows(request, self.change_role, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._allows(request, self.delete_role, obj)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponseRedirect:
+        raise Http404(f"no {opts.verbose_name} with this id")
