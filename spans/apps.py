@@ -1,0 +1,28 @@
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
+
+
+class SpansConfig(AppConfig):
+    name = "spans"
+    verbose_name = "Spans"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        pre_migrate.connect(set_auto_vacuum, sender=self)
+        post_migrate.connect(create_partitions, sender=self)
+
+
+def set_auto_vacuum(using: str, **_: Any) -> None:
+    """Before the first `migrate` of a SQLite file, because the setting counts in empty files only."""
+    from spans import vacuum  # noqa: PLC0415  as below
+
+    vacuum.set_auto_vacuum(using)
+
+
+def create_partitions(**_: Any) -> None:
+    """After every `migrate`, so that the first span of a new database meets its partition."""
+    from spans import partitions  # noqa: PLC0415  models cannot be imported before the apps are ready
+
+    partitions.create_partitions()

@@ -1,0 +1,78 @@
+"""Cutting records that are over a limit: what is lost is counted where OTLP counts it, and said in a warning."""
+
+from typing import Any
+
+from django.conf import settings
+
+from spans.records import SpanRecord
+from spans.values import TaggedMap
+
+
+def cut_counts(record: SpanRecord) -> None:
+    """Keep the first attributes, events and links up to their limits; the dropped counts grow by the others."""
+    if len(record.attributes) > settings.MAX_ATTRIBUTES_PER_SPAN:
+        kept = dict(list(record.attributes.items())[: settings.MAX_ATTRIBUTES_PER_SPAN])
+        dropped = len(record.attributes) - len(kept)
+        record.attributes = kept
+        record.dropped_attributes_count += dropped
+        _note(record, f"attributes: {dropped} over the limit of {settings.MAX_ATTRIBUTES_PER_SPAN} dropped")
+    if len(record.events) > settings.MAX_EVENTS_PER_SPAN:
+        dropped = len(record.events) - settings.MAX_EVENTS_PER_SPAN
+        record.events = record.events[: settings.MAX_EVENTS_PER_SPAN]
+        record.dropped_events_count += dropped
+        _note(record, f"events: {dropped} over the limit of {settings.MAX_EVENTS_PER_SPAN} dropped")
+    if len(record.links) > settings.MAX_LINKS_PER_SPAN:
+        dropped = len(record.links) - settings.MAX_LINKS_PER_SPAN
+        record.links = record.links[: settings.MAX_LINKS_PER_SPAN]
+        record.dropped_links_count += dropped
+        _note(record, f"links: {dropped} over the limit of {settings.MAX_LINKS_PER_SPAN} dropped")
+
+
+def cut_values(record: SpanRecord) -> bool:
+    """Cut strings and bytes over the limit, at any depth. Returns whether there were any.
+
+    A JSON text is at least as long as each of its values, so nearly every record is done with three comparisons.
+    """
+    limit = settings.MAX_ATTRIBUTE_VALUE_BYTES
+    changed = False
+    for field in ("attributes", "events", "links"):
+        if len(getattr(record, f"{field}_json")) <= limit:
+            continue
+        cutter = _Cutter(limit)
+        value = cutter.cut(getattr(record, field), field == "attributes")
+        if cutter.count:
+            setattr(record, field, value)
+            changed = True
+            _note(record, f"{field}: {cutter.count} value{'' if cutter.count == 1 else 's'} cut to {limit} bytes")
+    return changed
+
+
+def _note(record: SpanRecord, warning: str) -> None:
+    record.warnings.append(warning)
+    record.cut = True
+
+
+class _Cutter:
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.count = 0
+
+    def cut(self, value: Any, is_value: bool) -> Any:
+        """The value, or its cut copy. Of events and links only the attributes are values, not names and ids."""
+        if isinstance(value, str):
+            if is_value and len(value) * 4 > self.limit_bytes:
+                encoded = value.encode("utf-8", "surrogatepass")
+                if len(encoded) > self.limit_bytes:
+                    self.count += 1
+                    return encoded[: self.limit_bytes].decode("utf-8", "ignore")
+        elif isinstance(value, bytes):
+            if is_value and len(value) > self.limit_bytes:
+                self.count += 1
+                return value[: self.limit_bytes]
+        elif isinstance(value, list):
+            return [self.cut(item, is_value) for item in value]
+        elif isinstance(value, TaggedMap):
+            return TaggedMap({key: self.cut(item, True) for key, item in value.items.items()})
+        elif isinstance(value, dict):
+            return {key: self.cut(item, is_value or key == "attributes") for key, item in value.items()}
+        return value

@@ -1,0 +1,201 @@
+"""The span table."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+
+from spans.rule_models import MappingRule as MappingRule
+from spans.rule_models import ModelPrice as ModelPrice
+
+
+class JSONTextField(models.TextField):  # type: ignore[type-arg]
+    """JSON kept as the text that was written, because jsonb would change numbers and refuse U+0000.
+
+    Python sees the parsed value with the tags of `spans.values`; a string given to it is taken for JSON text.
+    """
+
+    def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> Any:
+        return None if value is None else orjson.loads(value)
+
+    def to_python(self, value: Any) -> Any:
+        return orjson.loads(value) if isinstance(value, str) else value
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return self.get_prep_value(self.value_from_object(obj)) or ""
+
+
+def utc_today() -> datetime.date:
+    """The current day, UTC."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+class SpanType(models.TextChoices):
+    """What a span did. Values: mlflow.entities.SpanType."""
+
+    LLM = "LLM"
+    CHAT_MODEL = "CHAT_MODEL"
+    AGENT = "AGENT"
+    CHAIN = "CHAIN"
+    TOOL = "TOOL"
+    RETRIEVER = "RETRIEVER"
+    EMBEDDING = "EMBEDDING"
+    RERANKER = "RERANKER"
+    PARSER = "PARSER"
+    MEMORY = "MEMORY"
+    WORKFLOW = "WORKFLOW"
+    TASK = "TASK"
+    GUARDRAIL = "GUARDRAIL"
+    EVALUATOR = "EVALUATOR"
+    UNKNOWN = "UNKNOWN"
+
+
+class SpanKind(models.IntegerChoices):
+    """OpenTelemetry's SpanKind; other numbers are stored as they came."""
+
+    UNSPECIFIED = 0
+    INTERNAL = 1
+    SERVER = 2
+    CLIENT = 3
+    PRODUCER = 4
+    CONSUMER = 5
+
+
+class StatusCode(models.IntegerChoices):
+    """OpenTelemetry's Status.StatusCode; other numbers are stored as they came."""
+
+    UNSET = 0
+    OK = 1
+    ERROR = 2
+
+
+class Span(models.Model):
+    """One span: what OTLP carried, untouched, and beside it what the conventions made of it.
+
+    The key is derived (`spans.keys`). No foreign key has a constraint in the database: writers insert whole traces at
+    once, and the constraint's check of every row would cost more than the insert.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    trace_row = models.ForeignKey(
+        "traces.Trace", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="spans"
+    )
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+
+    day = models.DateField(
+        default=utc_today, editable=False, help_text="Day of the trace's first arrival (UTC): PostgreSQL's partition."
+    )
+
+    # As received
+    span_id = models.CharField(max_length=16)
+    parent_span_id = models.TextField(blank=True)
+    name = models.TextField(blank=True)
+    kind = models.IntegerField(default=0)
+    start_time_unix_nano = models.BigIntegerField()
+    end_time_unix_nano = models.BigIntegerField()
+    status_code = models.IntegerField(default=0)
+    status_message = models.TextField(blank=True)
+    trace_state = models.TextField(blank=True)
+    flags = models.BigIntegerField(default=0)
+    attributes = JSONTextField(default=dict)
+    dropped_attributes_count = models.BigIntegerField(default=0)
+    events = JSONTextField(default=list)
+    dropped_events_count = models.BigIntegerField(default=0)
+    links = JSONTextField(default=list)
+    dropped_links_count = models.BigIntegerField(default=0)
+    resource = JSONTextField(default=dict)
+    scope = JSONTextField(default=dict)
+
+    # What the platform noticed while storing it
+    warnings = JSONTextField(default=list)
+
+    # Normalized
+    service_name = models.TextField(blank=True)
+    scope_name = models.TextField(blank=True)
+    span_type = models.CharField(max_length=16, choices=SpanType, default=SpanType.UNKNOWN)
+    operation_name = models.TextField(blank=True)
+    provider_name = models.TextField(blank=True)
+    request_model = models.TextField(blank=True)
+    response_model = models.TextField(blank=True)
+    tool_name = models.TextField(blank=True)
+    input_tokens = models.BigIntegerField(null=True)
+    output_tokens = models.BigIntegerField(null=True)
+    cached_input_tokens = models.BigIntegerField(null=True)
+    cost_usd = models.DecimalField(max_digits=20, decimal_places=10, null=True)
+    counted = models.BooleanField(default=False)
+    session_id = models.TextField(blank=True)
+    user_id = models.TextField(blank=True)
+    input_preview = models.TextField(blank=True)
+    output_preview = models.TextField(blank=True)
+    is_error = models.BooleanField(default=False)
+    error_type = models.TextField(blank=True)
+    framework_trace_id = models.TextField(blank=True)
+
+    # No column: its GenAI events that came as log records, where `spans.logs` has put them
+    logs: Sequence[dict[str, Any]] = ()
+
+    class Meta:
+        ordering = ["-start_time_unix_nano", "-id"]
+        indexes = [
+            models.Index(fields=["trace_row", "id"], name="span_of_trace"),
+            models.Index(fields=["project", "-start_time_unix_nano", "-id"], name="span_newest"),
+            models.Index(
+                fields=["project", "framework_trace_id"],
+                name="span_of_framework_run",
+                condition=~models.Q(framework_trace_id=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.span_id
+
+    @property
+    def duration_ns(self) -> int:
+        """End minus start, never below 0."""
+        return max(0, self.end_time_unix_nano - self.start_time_unix_nano)
+
+
+class SpanLog(models.Model):
+    """A GenAI event of a span that came as a log record, maybe before its span.
+
+    The id is derived (`spans.keys.log_row_key`), so a record that is sent again meets itself. Rows are deleted with
+    their trace; those whose trace never came expire by `received_at`.
+    """
+
+    pk = models.CompositePrimaryKey("trace_row_id", "id")
+    trace_row = models.ForeignKey(
+        "traces.Trace", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="logs"
+    )
+    id = models.UUIDField(editable=False)
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    span_id = models.CharField(max_length=16)
+    name = models.TextField()
+    time_unix_nano = models.BigIntegerField(help_text="When it happened, or where unknown, when it was observed.")
+    position = models.PositiveIntegerField(default=0, help_text="Its place in its request, among equal times.")
+    attributes = JSONTextField(default=dict)
+    body = JSONTextField(default=None, null=True)
+    dropped_attributes_count = models.BigIntegerField(default=0)
+    received_at = models.DateTimeField(default=timezone.now)
+    pending = models.BooleanField(
+        default=False, help_text="Its trace was not there when it came; a job looks once more."
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "received_at"], name="span_log_received"),
+            models.Index(fields=["received_at"], name="span_log_pending", condition=models.Q(pending=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,109 @@
+"""Repairs of a record before it is stored: an ordered list, each leaves a warning, none drops a span."""
+
+from collections.abc import Callable
+
+from spans import values
+from spans.limits import cut_counts, cut_values
+from spans.records import SpanRecord
+
+# PostgreSQL's text takes no U+0000, so it is replaced everywhere, in the same way on every database.
+NUL = "\x00"
+NUL_REPLACEMENT = "\ufffd"
+ESCAPED_NUL = b"\\u0000"
+
+# Earlier times are a clock or a unit gone wrong: OpenTelemetry did not exist.
+YEAR_2000_UNIX_NANO = 946_684_800_000_000_000
+INVALID_SPAN_ID = "0000000000000000"
+
+
+def replace_nul(value: object) -> object:
+    """The value with every U+0000 in its strings and keys replaced, at any depth that a codec accepts."""
+    if isinstance(value, str):
+        return value.replace(NUL, NUL_REPLACEMENT)
+    if isinstance(value, list):
+        return [replace_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {replace_nul(key): replace_nul(item) for key, item in value.items()}
+    if isinstance(value, values.TaggedMap):
+        return values.TaggedMap({str(replace_nul(key)): replace_nul(item) for key, item in value.items.items()})
+    return value
+
+
+def encode_without_nul(value: object, warnings: list[str], field: str) -> bytes:
+    """The JSON text of a value, U+0000 replaced and warned of. One pass where there is none."""
+    text = values.dumps(value)
+    if ESCAPED_NUL in text:
+        replaced = values.dumps(replace_nul(value))
+        if replaced != text:
+            warnings.append(f"{field}: NUL characters replaced by U+FFFD")
+        return replaced
+    return text
+
+
+def _replace_nul_in_texts(record: SpanRecord) -> None:
+    if NUL not in record.name and NUL not in record.status_message and NUL not in record.trace_state:
+        return
+    for field in ("name", "status_message", "trace_state"):
+        text = getattr(record, field)
+        if NUL in text:
+            setattr(record, field, text.replace(NUL, NUL_REPLACEMENT))
+            record.warnings.append(f"{field}: NUL characters replaced by U+FFFD")
+
+
+def _encode_json(record: SpanRecord) -> None:
+    """Sets the JSON texts, and where NUL was replaced the values too, so that every derived text is free of it."""
+    warnings = record.warnings
+    noticed = len(warnings)
+    record.attributes_json = encode_without_nul(record.attributes, warnings, "attributes")
+    if record.events:
+        record.events_json = encode_without_nul(record.events, warnings, "events")
+    if record.links:
+        record.links_json = encode_without_nul(record.links, warnings, "links")
+    if len(warnings) > noticed:
+        record.attributes = values.untag(values.loads(record.attributes_json))
+        record.events = [replace_nul(event) for event in record.events]  # type: ignore[misc]
+        record.links = [replace_nul(link) for link in record.links]  # type: ignore[misc]
+
+
+def _cut_values(record: SpanRecord) -> None:
+    if cut_values(record):
+        _encode_json(record)
+
+
+def _check_parent(record: SpanRecord) -> None:
+    parent = record.parent_span_id
+    if not parent:
+        return
+    if parent == record.span_id:
+        record.warnings.append("the span names itself as its parent")
+    elif len(parent) != 16:
+        record.warnings.append(f"parent span id has {len(parent) // 2} bytes instead of 8")
+    elif parent == INVALID_SPAN_ID:
+        record.warnings.append("parent span id is all zero; treated as a root")
+
+
+def _check_times(record: SpanRecord) -> None:
+    if record.end_time_unix_nano == 0:
+        record.warnings.append("the span has no end time")
+    elif record.start_time_unix_nano < YEAR_2000_UNIX_NANO <= record.end_time_unix_nano:
+        record.warnings.append("the start time lies before the year 2000; durations leave it out")
+    elif record.end_time_unix_nano < record.start_time_unix_nano:
+        record.warnings.append("the span ends before it starts")
+
+
+SANITIZERS: list[Callable[[SpanRecord], None]] = [
+    cut_counts,
+    _replace_nul_in_texts,
+    _encode_json,
+    _cut_values,
+    _check_parent,
+    _check_times,
+]
+
+
+def sanitize(record: SpanRecord) -> None:
+    """Run every repair. Afterwards the record's JSON texts are set and the database can store all of it."""
+    for repair in SANITIZERS:
+        repair(record)
+    if record.warnings:
+        record.warnings_json = values.dumps(record.warnings)

@@ -1,0 +1,232 @@
+"""The full normalized form of a span, computed when it is read, with the reason for every field."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from spans.pricing import OwnPrice, list_version
+from spans.semconv.fields import FIELDS
+from spans.semconv.lookup import Rule
+from spans.semconv.messages import Message, messages_of, text_of_parts
+from spans.semconv.normalize import MODEL_CALLS, OPERATION_OF_TYPE, STATUS_ERROR, listed_price
+from spans.semconv.previews import readable, readable_messages
+from spans.semconv.providers import canonical_provider
+from spans.semconv.shapes import documents_of, tools_of
+from spans.semconv.sources import SpanLike, as_text, decode_json, logs_as_events
+from spans.semconv.tables import BUILT_IN, ProjectTables
+
+
+@dataclass(slots=True)
+class SpanContent:
+    """Everything that the conventions know of a span.
+
+    input and output are texts: what was asked and answered for a model call, else the value as it was sent (JSON text
+    where it was an object). Messages follow `spans.semconv.messages`, documents and tools `spans.semconv.shapes`.
+    normalization: field → {"rule": "<convention>.<field>", "attribute": the key or event it came from}.
+    """
+
+    span_type: str = "UNKNOWN"
+    operation_name: str = ""
+    provider_name: str = ""
+    request_model: str = ""
+    response_model: str = ""
+    tool_name: str = ""
+    tool_description: str = ""
+    tool_call_id: str = ""
+    tool_arguments: Any = None
+    tool_result: Any = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    session_id: str = ""
+    user_id: str = ""
+    agent_name: str = ""
+    framework_trace_id: str = ""
+    input: str | None = None
+    output: str | None = None
+    input_text: str = ""
+    output_text: str = ""
+    input_messages: list[Message] = field(default_factory=list)
+    output_messages: list[Message] = field(default_factory=list)
+    tool_definitions: list[dict[str, Any]] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    embedding_inputs: list[str] = field(default_factory=list)
+    request_parameters: dict[str, Any] = field(default_factory=dict)
+    finish_reasons: list[str] = field(default_factory=list)
+    response_id: str = ""
+    time_to_first_token_ms: float | None = None
+    tags: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    environment: str = ""
+    release: str = ""
+    prompt_name: str = ""
+    prompt_version: str = ""
+    prompt_template: str = ""
+    prompt_variables: dict[str, Any] = field(default_factory=dict)
+    is_error: bool = False
+    error_type: str = ""
+    error_message: str = ""
+    normalization: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+# Set from the looked-up value as it is.
+PLAIN_FIELDS = tuple(
+    item.name
+    for item in FIELDS
+    if item.name
+    not in (
+        "provider_name", "input", "output", "input_messages", "output_messages", "system_instructions", "documents",
+        "tool_definitions",
+    )
+)  # fmt: skip
+
+
+def content(span: SpanLike, resource: dict[str, Any] | None = None, tables: ProjectTables = BUILT_IN) -> SpanContent:
+    """The full normalized form. `resource`: the resource's attributes, for environment and release."""
+    with logs_as_events(span):
+        found = tables.everything.values(span)
+    result = SpanContent()
+    for name in PLAIN_FIELDS:
+        if name in found:
+            _set(result, name, found[name][0], found[name][1])
+    if "provider_name" in found:
+        raw, rule = found["provider_name"]
+        _set(result, "provider_name", canonical_provider(raw), rule)
+    result.is_error = span.status_code == STATUS_ERROR
+    for step in (_set_messages, _set_lists, _set_input_and_output, _set_readable):
+        try:
+            step(result, found)
+        except RecursionError:  # nested hundreds of levels deep: such content is left raw
+            continue
+    _derive(result, span)
+    _set_price(result, span, tables.prices)
+    if resource:
+        _set_from_resource(result, resource)
+    return result
+
+
+def _set(result: SpanContent, name: str, value: Any, rule: Rule) -> None:
+    setattr(result, name, value)
+    result.normalization[name] = {"rule": rule.label, "attribute": rule.source.describe()}
+
+
+def _set_messages(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> None:
+    if "input_messages" in found:
+        raw, rule = found["input_messages"]
+        _set(result, "input_messages", messages_of(raw, "user"), rule)
+    if "output_messages" in found:
+        raw, rule = found["output_messages"]
+        _set(result, "output_messages", messages_of(raw, "assistant"), rule)
+    if "system_instructions" in found and not any(message["role"] == "system" for message in result.input_messages):
+        raw, rule = found["system_instructions"]
+        parts = [part for message in messages_of(raw, "system") for part in message["parts"]]
+        if parts:
+            result.input_messages = [{"role": "system", "parts": parts}, *result.input_messages]
+            result.normalization.setdefault("input_messages", {"rule": rule.label, "attribute": rule.source.describe()})
+
+
+def _set_lists(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> None:
+    for name, read in (("documents", documents_of), ("tool_definitions", tools_of)):
+        if name in found:
+            raw, rule = found[name]
+            items = read(raw)
+            if items or raw == []:
+                _set(result, name, items, rule)
+
+
+def _set_input_and_output(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> None:
+    for name, messages in (("input", result.input_messages), ("output", result.output_messages)):
+        text = _text_of_messages(messages, answer=name == "output")
+        has_value = name in found
+        if text and (result.span_type in MODEL_CALLS or not has_value):
+            setattr(result, name, text)
+            result.normalization[name] = result.normalization[f"{name}_messages"]
+        elif has_value:
+            raw, rule = found[name]
+            _set(result, name, as_text(raw), rule)
+        elif messages:
+            setattr(result, name, as_text([part for message in messages for part in message["parts"]]))
+            result.normalization[name] = result.normalization[f"{name}_messages"]
+
+
+def _set_readable(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> None:
+    """The texts of which the stored previews are the beginning."""
+    for name, messages in (("input", result.input_messages), ("output", result.output_messages)):
+        output = name == "output"
+        text = readable_messages(messages, output=output) if result.span_type in MODEL_CALLS else ""
+        if not text and name in found:
+            raw = found[name][0]
+            text = readable(raw, output=output) if output or result.span_type != "TOOL" else as_text(raw)
+        setattr(result, f"{name}_text", text or readable_messages(messages, output=output))
+
+
+def _text_of_messages(messages: list[Message], *, answer: bool) -> str:
+    """The answers' texts, or the last message of the user."""
+    if answer:
+        texts = [text_of_parts(message["parts"]) for message in messages]
+        return "\n".join(text for text in texts if text)
+    for message in reversed(messages):
+        if message["role"] == "user" and (text := text_of_parts(message["parts"])):
+            return text
+    return ""
+
+
+def _derive(result: SpanContent, span: SpanLike) -> None:
+    """What follows from other fields."""
+    if not result.operation_name:
+        result.operation_name = OPERATION_OF_TYPE.get(result.span_type, "")
+    if result.span_type == "TOOL":
+        for name, whole in (("tool_arguments", "input"), ("tool_result", "output")):
+            if getattr(result, name) is None and getattr(result, whole) is not None:
+                setattr(result, name, decode_json(getattr(result, whole)))
+                result.normalization[name] = result.normalization[whole]
+    if result.span_type == "EMBEDDING" and not result.embedding_inputs and result.input_messages:
+        texts = [text_of_parts(message["parts"]) for message in result.input_messages]
+        result.embedding_inputs = [text for text in texts if text]
+        result.normalization["embedding_inputs"] = result.normalization["input_messages"]
+    if not result.finish_reasons:
+        reasons = [message["finish_reason"] for message in result.output_messages if message.get("finish_reason")]
+        if reasons:
+            result.finish_reasons = reasons
+            result.normalization["finish_reasons"] = result.normalization["output_messages"]
+    if result.is_error and not result.error_message and span.status_message:
+        result.error_message = span.status_message
+        result.normalization["error_message"] = {"rule": "otel.error_message", "attribute": "status message"}
+
+
+def _set_price(result: SpanContent, span: SpanLike, own: Sequence[OwnPrice]) -> None:
+    """The project's own price or the listed one, where the SDK reported none."""
+    if result.cost_usd is not None:
+        return
+    result.cost_usd, is_own = listed_price(result, span.start_time_unix_nano, result.cache_creation_input_tokens, own)
+    if result.cost_usd is not None:
+        model = result.response_model or result.request_model
+        attribute = f"{result.provider_name}/{model}" if result.provider_name else model
+        result.normalization["cost_usd"] = {
+            "rule": "the project's prices" if is_own else f"genai-prices {list_version()}",
+            "attribute": attribute,
+        }
+
+
+def _set_from_resource(result: SpanContent, resource: dict[str, Any]) -> None:
+    for name, keys in RESOURCE_KEYS.items():
+        for key in keys:
+            value = resource.get(key)
+            if not getattr(result, name) and isinstance(value, str) and value:
+                setattr(result, name, value)
+                result.normalization[name] = {"rule": f"otel.{name}", "attribute": f"resource: {key}"}
+
+
+RESOURCE_KEYS = {
+    "environment": ("deployment.environment.name", "deployment.environment", "langfuse.environment"),
+    "release": ("service.version", "langfuse.release"),
+    "session_id": ("session.id",),
+    "user_id": ("user.id",),
+}

@@ -1,0 +1,50 @@
+"""The conventions in their order: for a field that several of them find in one span, the first one wins.
+
+SDKs with keys of their own stand before the standards that many share, because they know more exactly what they did.
+"""
+
+from spans.semconv.convention import Convention
+from spans.semconv.conventions.autogen import AUTOGEN
+from spans.semconv.conventions.beeai import BEEAI
+from spans.semconv.conventions.beeai_openinference import BEEAI_OPENINFERENCE
+from spans.semconv.conventions.crewai import CREWAI
+from spans.semconv.conventions.google_adk import GOOGLE_ADK
+from spans.semconv.conventions.inferred import INFERRED
+from spans.semconv.conventions.langfuse import LANGFUSE
+from spans.semconv.conventions.langsmith import LANGSMITH
+from spans.semconv.conventions.mellea import MELLEA
+from spans.semconv.conventions.mlflow import MLFLOW, MLFLOW_AUTOLOG
+from spans.semconv.conventions.openinference import OPENINFERENCE
+from spans.semconv.conventions.otel_genai import OTEL_GENAI
+from spans.semconv.conventions.plain import PLAIN
+from spans.semconv.conventions.pydantic_ai import PYDANTIC_AI
+from spans.semconv.conventions.semantic_kernel import SEMANTIC_KERNEL
+from spans.semconv.conventions.smolagents import SMOLAGENTS
+from spans.semconv.conventions.spring_ai import SPRING_AI
+from spans.semconv.conventions.strands import STRANDS
+from spans.semconv.conventions.traceloop import TRACELOOP
+from spans.semconv.conventions.vercel_ai import VERCEL_AI
+
+CONVENTIONS: tuple[Convention, ...] = (
+    BEEAI,
+    BEEAI_OPENINFERENCE,
+    MELLEA,
+    MLFLOW,
+    MLFLOW_AUTOLOG,
+    LANGFUSE,
+    VERCEL_AI,
+    LANGSMITH,
+    STRANDS,
+    PYDANTIC_AI,
+    SEMANTIC_KERNEL,
+    SPRING_AI,
+    AUTOGEN,
+    SMOLAGENTS,
+    CREWAI,
+    OPENINFERENCE,
+    TRACELOOP,
+    OTEL_GENAI,
+    GOOGLE_ADK,
+    PLAIN,
+    INFERRED,
+)

@@ -1,0 +1,108 @@
+import re
+from typing import Any
+
+from spans.semconv.convention import Convention
+from spans.semconv.sources import Attribute, ElapsedUntil, Family, Name, unquote_json
+
+TYPES = {
+    "generation": "LLM",
+    "embedding": "EMBEDDING",
+    "span": "CHAIN",
+    "event": "UNKNOWN",
+    "agent": "AGENT",
+    "tool": "TOOL",
+    "chain": "CHAIN",
+    "retriever": "RETRIEVER",
+    "evaluator": "EVALUATOR",
+    "guardrail": "GUARDRAIL",
+}
+TYPE = "langfuse.observation.type"
+GENERATION = (TYPE, re.compile("^generation$"))
+EMBEDDING = (TYPE, re.compile("^embedding$"))
+TOOL = (TYPE, re.compile("^tool$"))
+RETRIEVER = (TYPE, re.compile("^retriever$"))
+USAGE = "langfuse.observation.usage_details"
+COST = "langfuse.observation.cost_details"
+METADATA = "langfuse.observation.metadata."
+TRACE_METADATA = "langfuse.trace.metadata."
+
+
+def _usage(*paths: tuple[str, ...]) -> tuple[Attribute, ...]:
+    return tuple(Attribute(USAGE, path=path) for path in paths)
+
+
+def _sum(costs: Any) -> float | None:
+    """The total of a breakdown without one."""
+    if not isinstance(costs, dict) or "total" in costs:
+        return None
+    numbers = [cost for cost in costs.values() if isinstance(cost, int | float) and not isinstance(cost, bool)]
+    return sum(numbers) if numbers else None
+
+
+def _unquoted(items: Any) -> Any:
+    """Metadata whose texts are quoted JSON."""
+    return {key: unquote_json(value) for key, value in items.items()} if isinstance(items, dict) else items
+
+
+LANGFUSE = Convention(
+    name="langfuse",
+    title="Langfuse SDK 3 to 5",
+    source="https://github.com/langfuse/langfuse-python/blob/c3c6a09e7b635730cc9c6eb661687cb7bc294532/langfuse/_client/attributes.py",
+    about=(
+        "usage_details and cost_details are JSON objects, usage with Langfuse's own names or with those of "
+        "the provider's response. One attribute holds the model: the one of the response once there is one. A "
+        "span's trace-level input and output count where it has none of its own."
+    ),
+    fields={
+        "span_type": (Attribute(TYPE, values=TYPES),),
+        "request_model": ("langfuse.observation.model.name",),
+        "response_model": ("langfuse.observation.model.name",),
+        "tool_name": (Name(re.compile(r"^(.+)$", re.DOTALL), when=TOOL),),
+        "input_tokens": _usage(("input",), ("input_tokens",), ("prompt_tokens",), ("promptTokens",)),
+        "output_tokens": _usage(("output",), ("output_tokens",), ("completion_tokens",), ("completionTokens",)),
+        "total_tokens": _usage(("total",), ("total_tokens",), ("totalTokens",)),
+        "cached_input_tokens": _usage(
+            ("input_cached_tokens",), ("cache_read_input_tokens",), ("input_cache_read",), ("cached_tokens",),
+            ("prompt_tokens_details", "cached_tokens"), ("input_tokens_details", "cached_tokens"),
+        ),
+        "cache_creation_input_tokens": _usage(("cache_creation_input_tokens",), ("input_cache_creation",)),
+        "reasoning_tokens": _usage(
+            ("output_reasoning_tokens",), ("output_reasoning",), ("completion_tokens_details", "reasoning_tokens"),
+            ("output_tokens_details", "reasoning_tokens"),
+        ),
+        "audio_input_tokens": _usage(("input_audio_tokens",), ("prompt_tokens_details", "audio_tokens")),
+        "audio_output_tokens": _usage(("output_audio_tokens",), ("completion_tokens_details", "audio_tokens")),
+        "cost_usd": (Attribute(COST, path=("total",)), Attribute(COST, path=(), encoded=True, transform=_sum)),
+        "session_id": (
+            "langfuse.session.id", "langfuse.trace.session_id",
+            Attribute(TRACE_METADATA + "langfuse_session_id", encoded=True),
+            Attribute(METADATA + "langfuse_session_id", encoded=True),
+        ),
+        "user_id": (
+            "langfuse.user.id", "langfuse.trace.user_id",
+            Attribute(TRACE_METADATA + "langfuse_user_id", encoded=True),
+            Attribute(METADATA + "langfuse_user_id", encoded=True),
+        ),
+        "error_message": ("langfuse.observation.status_message",),
+        "input_messages": (Attribute("langfuse.observation.input", when=GENERATION),),
+        "output_messages": (Attribute("langfuse.observation.output", when=GENERATION),),
+        "input": ("langfuse.observation.input", "langfuse.trace.input"),
+        "output": ("langfuse.observation.output", "langfuse.trace.output"),
+        "embedding_inputs": (Attribute("langfuse.observation.input", when=EMBEDDING),),
+        "documents": (Attribute("langfuse.observation.output", when=RETRIEVER),),
+        "tool_definitions": (Attribute("langfuse.observation.input", path=("tools",), when=GENERATION),),
+        "request_parameters": ("langfuse.observation.model.parameters",),
+        "time_to_first_token_ms": (ElapsedUntil("langfuse.observation.completion_start_time"),),
+        "tags": ("langfuse.trace.tags", TRACE_METADATA + "langfuse_tags", METADATA + "langfuse_tags"),
+        "metadata": (
+            "langfuse.observation.metadata",
+            Family(METADATA, indexed=False, transform=_unquoted),
+            "langfuse.trace.metadata",
+            Family(TRACE_METADATA, indexed=False, transform=_unquoted),
+        ),
+        "environment": ("langfuse.environment",),
+        "release": ("langfuse.release", "langfuse.version"),
+        "prompt_name": ("langfuse.observation.prompt.name",),
+        "prompt_version": ("langfuse.observation.prompt.version",),
+    },
+)  # fmt: skip

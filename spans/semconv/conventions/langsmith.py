@@ -1,0 +1,48 @@
+import re
+from typing import Any
+
+from spans.semconv.convention import Convention
+from spans.semconv.sources import Attribute, Family
+
+RUN_TYPES = {
+    "llm": "LLM",
+    "chain": "CHAIN",
+    "tool": "TOOL",
+    "retriever": "RETRIEVER",
+    "embedding": "EMBEDDING",
+    "prompt": "CHAIN",
+    "parser": "PARSER",
+    "agent": "AGENT",
+}
+METADATA = "langsmith.metadata."
+CALL = ("langsmith.span.kind", re.compile("^llm$"))
+
+
+def _split(tags: Any) -> Any:
+    """LangSmith joins tags by commas."""
+    return [tag.strip() for tag in tags.split(",")] if isinstance(tags, str) else tags
+
+
+LANGSMITH = Convention(
+    name="langsmith",
+    title="LangSmith's OpenTelemetry export",
+    source="https://github.com/langchain-ai/langsmith-sdk/blob/v0.4.4/python/langsmith/_internal/otel/_otel_exporter.py",
+    about=(
+        "Inputs and outputs are gen_ai.prompt and gen_ai.completion with a run's whole JSON. What LangSmith "
+        "calls a session (langsmith.trace.session_name) is a project; conversations are metadata."
+    ),
+    fields={
+        "span_type": (Attribute("langsmith.span.kind", values=RUN_TYPES),),
+        "session_id": (
+            METADATA + "session_id", METADATA + "thread_id", METADATA + "conversation_id",
+            Attribute("langsmith.metadata", path=("session_id",)), Attribute("langsmith.metadata", path=("thread_id",)),
+        ),
+        "user_id": (METADATA + "user_id", Attribute("langsmith.metadata", path=("user_id",))),
+        "provider_name": (METADATA + "ls_provider",),
+        "request_model": (METADATA + "ls_model_name",),
+        "input_messages": (Attribute("gen_ai.prompt", when=CALL),),
+        "output_messages": (Attribute("gen_ai.completion", when=CALL),),
+        "tags": (Attribute("langsmith.span.tags", transform=_split),),
+        "metadata": ("langsmith.metadata", Family(METADATA, indexed=False)),
+    },
+)  # fmt: skip

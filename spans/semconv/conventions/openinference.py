@@ -1,0 +1,90 @@
+from spans.semconv.convention import Convention
+from spans.semconv.sources import Attribute, Family
+
+SPAN_KINDS = {
+    "llm": "LLM",
+    "embedding": "EMBEDDING",
+    "chain": "CHAIN",
+    "retriever": "RETRIEVER",
+    "reranker": "RERANKER",
+    "tool": "TOOL",
+    "agent": "AGENT",
+    "guardrail": "GUARDRAIL",
+    "evaluator": "EVALUATOR",
+    "prompt": "CHAIN",  # MLflow has no type for the rendering of a prompt
+    "unknown": "UNKNOWN",
+}
+
+OPENINFERENCE = Convention(
+    name="openinference",
+    title="OpenInference",
+    source="https://github.com/Arize-ai/openinference/blob/1fe497f1d9f45a07eee55d97fe185e020560f9c7/spec/semantic_conventions.md",
+    about=(
+        "Before OpenTelemetry's own keys, because a span with both was made by an OpenInference "
+        "instrumentation and its kind is the more exact one. llm.model_name is the model of the answer in "
+        "most instrumentations, of the request in some; the requested model stands in the invocation "
+        "parameters."
+    ),
+    fields={
+        "span_type": (Attribute("openinference.span.kind", values=SPAN_KINDS),),
+        "provider_name": ("llm.provider", "llm.system"),
+        "request_model": (
+            "llm.request.model_name",
+            Attribute("llm.invocation_parameters", path=("model",)),
+            Attribute("embedding.invocation_parameters", path=("model",)),
+            "llm.model_name",
+            "embedding.model_name",
+            "reranker.model_name",
+        ),
+        "response_model": ("llm.response.model_name", "llm.model_name", "embedding.model_name"),
+        "tool_name": ("tool.name",),
+        "tool_call_id": ("tool.id",),
+        "tool_description": ("tool.description",),
+        "input_tokens": ("llm.token_count.prompt",),
+        "output_tokens": ("llm.token_count.completion",),
+        "total_tokens": ("llm.token_count.total",),
+        "cached_input_tokens": (
+            "llm.token_count.prompt_details.cache_read",
+            "llm.token_count.prompt_details.cache_input",
+        ),
+        "cache_creation_input_tokens": ("llm.token_count.prompt_details.cache_write",),
+        "reasoning_tokens": ("llm.token_count.completion_details.reasoning",),
+        "audio_input_tokens": ("llm.token_count.prompt_details.audio",),
+        "audio_output_tokens": ("llm.token_count.completion_details.audio",),
+        "cost_usd": ("llm.cost.total",),
+        "session_id": ("session.id",),
+        "user_id": ("user.id",),
+        "error_type": ("exception.type",),
+        "error_message": ("exception.message",),
+        "input_messages": (
+            Family("llm.input_messages."),
+            Family("llm.prompts."),
+        ),
+        "output_messages": (
+            Family("llm.output_messages."),
+            Family("llm.choices."),
+        ),
+        "input": ("input.value", "reranker.query"),
+        "output": ("output.value",),
+        "tool_definitions": (Family("llm.tools."),),
+        "documents": (Family("retrieval.documents."), Family("reranker.output_documents.")),
+        "embedding_inputs": (Family("embedding.embeddings.", transform=lambda items: _texts_of(items)),),
+        "request_parameters": ("llm.invocation_parameters", "embedding.invocation_parameters"),
+        "finish_reasons": ("llm.finish_reason",),
+        "agent_name": ("agent.name", "graph.node.name", "graph.node.id"),
+        "tags": ("tag.tags",),
+        "metadata": ("metadata", Family("metadata.", indexed=False)),
+        "prompt_name": ("prompt.id",),
+        "prompt_version": ("llm.prompt_template.version",),
+        "prompt_template": ("llm.prompt_template.template",),
+        "prompt_variables": ("llm.prompt_template.variables",),
+    },
+)
+
+
+def _texts_of(items: object) -> list[str]:
+    """The texts of embeddings, without their vectors."""
+    if not isinstance(items, list):
+        return []
+    inner = [item.get("embedding") for item in items if isinstance(item, dict)]
+    return [item["text"] for item in inner if isinstance(item, dict) and isinstance(item.get("text"), str)]

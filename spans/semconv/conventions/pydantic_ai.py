@@ -1,0 +1,39 @@
+from typing import Any
+
+from spans.semconv.convention import Convention
+from spans.semconv.sources import Attribute
+
+
+def _without_answer(messages: Any) -> Any:
+    """A conversation without its last message, which is the answer."""
+    if isinstance(messages, list) and len(messages) > 1 and isinstance(messages[-1], dict):
+        return messages[:-1] if messages[-1].get("role") in ("assistant", "model") else messages
+    return messages
+
+
+PYDANTIC_AI = Convention(
+    name="pydantic_ai",
+    title="pydantic-ai and Logfire",
+    source="https://github.com/pydantic/pydantic-ai/blob/v2.68.0/pydantic_ai_slim/pydantic_ai/_instrumentation.py",
+    about=(
+        "OpenTelemetry GenAI with a few plain names (final_result, tool_arguments), hence the restriction to "
+        "its scopes. The sums on agent spans have keys of their own (gen_ai.aggregated_usage) and are not "
+        "read as usage."
+    ),
+    scopes=("pydantic-ai", "logfire"),
+    fields={
+        "input_messages": (
+            "gen_ai.input.messages",
+            Attribute("pydantic_ai.all_messages", encoded=True, transform=_without_answer),
+            Attribute("all_messages_events", encoded=True, transform=_without_answer),
+        ),
+        "output": ("final_result", "tool_response"),
+        "input": ("tool_arguments",),
+        "tool_arguments": ("tool_arguments",),
+        "tool_result": ("tool_response",),
+        "agent_name": ("agent_name",),
+        "cost_usd": ("operation.cost",),
+        "tags": ("logfire.tags",),
+        "error_message": ("logfire.exception.message",),
+    },
+)

@@ -1,0 +1,65 @@
+import re
+
+from spans.semconv.convention import Convention
+from spans.semconv.sources import Attribute, Elapsed, Family
+
+SPAN_KINDS = {"workflow": "WORKFLOW", "task": "TASK", "agent": "AGENT", "tool": "TOOL"}
+REQUEST_TYPES = {
+    "chat": "CHAT_MODEL",
+    "completion": "LLM",
+    "embedding": "EMBEDDING",
+    "rerank": "RERANKER",
+}
+PROPERTIES = "traceloop.association.properties."
+TOOL = ("traceloop.span.kind", re.compile("^tool$"))
+AGENT = ("traceloop.span.kind", re.compile("^agent$"))
+
+TRACELOOP = Convention(
+    name="traceloop",
+    title="OpenLLMetry (Traceloop), old and new",
+    source="https://github.com/traceloop/openllmetry/blob/0.62.4/packages/opentelemetry-semantic-conventions-ai/opentelemetry/semconv_ai/__init__.py",
+    about=(
+        "Before OpenTelemetry GenAI, because the kind of a decorated or framework span is the program's own "
+        "word, while its gen_ai.operation.name is derived from it. Old versions number their messages: "
+        "gen_ai.prompt.N, gen_ai.completion.N."
+    ),
+    fields={
+        "span_type": (
+            Attribute("traceloop.span.kind", values=SPAN_KINDS),
+            Attribute("llm.request.type", values=REQUEST_TYPES),
+            Attribute("gen_ai.operation.name", values={"execute_task": "TASK"}),
+        ),
+        "operation_name": ("gen_ai.operation.name", "llm.request.type"),
+        "tool_name": ("gen_ai.tool.name", Attribute("traceloop.entity.name", when=TOOL)),
+        "agent_name": ("gen_ai.agent.name", Attribute("traceloop.entity.name", when=AGENT)),
+        "input_tokens": ("llm.usage.prompt_tokens",),
+        "output_tokens": ("llm.usage.completion_tokens",),
+        "total_tokens": ("llm.usage.total_tokens",),
+        "session_id": (
+            PROPERTIES + "session_id", PROPERTIES + "conversation_id", PROPERTIES + "chat_id", PROPERTIES + "thread_id",
+            PROPERTIES + "session.id",
+        ),
+        "user_id": (PROPERTIES + "user_id", PROPERTIES + "user.id", PROPERTIES + "userId", "llm.user"),
+        "input_messages": (Family("gen_ai.prompt."), Family("llm.prompts.")),
+        "output_messages": (Family("gen_ai.completion."), Family("llm.completions.")),
+        "tool_definitions": (Family("llm.request.functions."),),
+        "input": (
+            Attribute("traceloop.entity.input", encoded=True),
+            Attribute("gen_ai.task.input", encoded=True),
+        ),
+        "output": (
+            Attribute("traceloop.entity.output", encoded=True),
+            Attribute("gen_ai.task.output", encoded=True),
+        ),
+        "documents": (
+            Attribute("traceloop.entity.output", encoded=True, path=("documents",)),
+            Attribute("gen_ai.task.output", encoded=True, path=("documents",)),
+        ),
+        "finish_reasons": ("llm.response.finish_reason",),
+        "time_to_first_token_ms": (Elapsed("gen_ai.content.completion.chunk"), Elapsed("llm.content.completion.chunk")),
+        "prompt_name": ("traceloop.prompt.key", "traceloop.prompt.managed_prompt_name"),
+        "prompt_version": ("traceloop.prompt.version",),
+        "prompt_variables": (Family("traceloop.prompt.template_variables.", indexed=False),),
+        "metadata": (Family(PROPERTIES, indexed=False),),
+    },
+)  # fmt: skip

@@ -1,0 +1,139 @@
+from typing import Any
+
+from spans.semconv.convention import Convention
+from spans.semconv.sources import Attribute, Combined, EventAttribute, Family, decode_json
+
+OPERATIONS = {
+    "ai.generatetext": "LLM",
+    "ai.generatetext.dogenerate": "CHAT_MODEL",
+    "ai.streamtext": "LLM",
+    "ai.streamtext.dostream": "CHAT_MODEL",
+    "ai.generateobject": "LLM",
+    "ai.generateobject.dogenerate": "CHAT_MODEL",
+    "ai.streamobject": "LLM",
+    "ai.streamobject.dostream": "CHAT_MODEL",
+    "ai.embed": "EMBEDDING",
+    "ai.embed.doembed": "EMBEDDING",
+    "ai.embedmany": "EMBEDDING",
+    "ai.embedmany.doembed": "EMBEDDING",
+    "ai.rerank": "RERANKER",
+    "ai.rerank.dorerank": "RERANKER",
+    "ai.toolcall": "TOOL",
+}
+OPERATION_NAMES = {
+    name: {
+        "LLM": "chat",
+        "CHAT_MODEL": "chat",
+        "EMBEDDING": "embeddings",
+        "RERANKER": "rerank",
+        "TOOL": "execute_tool",
+    }[kind]
+    for name, kind in OPERATIONS.items()
+}
+
+
+def _decoded_items(items: Any) -> Any:
+    """A list whose items are JSON texts, or one such item."""
+    items = items if isinstance(items, list) else [items]
+    return [_unquoted(item) for item in items]
+
+
+def _unquoted(item: Any) -> Any:
+    return item[1:-1] if isinstance(item, str) and len(item) > 1 and item[0] == item[-1] == '"' else decode_json(item)
+
+
+VERCEL_AI = Convention(
+    name="vercel_ai",
+    title="Vercel AI SDK 4 to 7",
+    source="https://github.com/vercel/ai/blob/ed857f50f112e23930b0c2dd8d532cc8bebbc911/packages/otel/src/legacy-open-telemetry.ts",
+    about=(
+        "Up to version 6 each call is two spans, ai.generateText and its ai.generateText.doGenerate, with the "
+        "same usage on both; the inner ones also carry gen_ai keys of an older kind, whose provider has the "
+        "API's name attached (openai.chat). From version 7 on OpenTelemetry GenAI with steps between the "
+        "agent and its model calls; ai.* keys then only add details."
+    ),
+    fields={
+        "span_type": (
+            Attribute("ai.operationId", values=OPERATIONS),
+            Attribute("gen_ai.operation.name", values={"agent_step": "CHAIN"}),
+        ),
+        "operation_name": (Attribute("ai.operationId", values=OPERATION_NAMES),),
+        "provider_name": ("ai.model.provider",),
+        "request_model": ("ai.model.id",),
+        "response_model": ("ai.response.model",),
+        "tool_name": ("ai.toolCall.name",),
+        "tool_call_id": ("ai.toolCall.id",),
+        "tool_arguments": ("ai.toolCall.args",),
+        "tool_result": ("ai.toolCall.result",),
+        "input_tokens": ("ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens"),
+        "output_tokens": ("ai.usage.outputTokens", "ai.usage.completionTokens"),
+        "total_tokens": ("ai.usage.totalTokens",),
+        "cached_input_tokens": ("ai.usage.cachedInputTokens", "ai.usage.inputTokenDetails.cacheReadTokens"),
+        "cache_creation_input_tokens": ("ai.usage.inputTokenDetails.cacheWriteTokens",),
+        "reasoning_tokens": ("ai.usage.reasoningTokens", "ai.usage.outputTokenDetails.reasoningTokens"),
+        "session_id": (
+            "ai.telemetry.metadata.sessionId",
+            "ai.telemetry.metadata.session_id",
+            "ai.telemetry.metadata.session.id",
+            "ai.telemetry.metadata.threadId",
+            "ai.telemetry.metadata.conversationId",
+            "ai.telemetry.metadata.langfuseSessionId",
+            "ai.settings.context.sessionId",
+            "ai.settings.context.session_id",
+            "ai.settings.context.session.id",
+        ),
+        "user_id": (
+            "ai.telemetry.metadata.userId",
+            "ai.telemetry.metadata.user_id",
+            "ai.telemetry.metadata.user.id",
+            "ai.telemetry.metadata.langfuseUserId",
+            "ai.settings.context.userId",
+            "ai.settings.context.user_id",
+            "ai.settings.context.user.id",
+        ),
+        "input_messages": ("ai.prompt.messages", "ai.prompt"),
+        "output_messages": (
+            Combined(
+                {
+                    "content": "ai.response.text",
+                    "tool_calls": "ai.response.toolCalls",
+                    "reasoning": "ai.response.reasoning",
+                    "finish_reason": "ai.response.finishReason",
+                },
+                one_of=frozenset(("content", "tool_calls")),
+                texts=frozenset(("content", "reasoning")),
+            ),
+            Combined({"content": "ai.response.object"}, texts=frozenset(("content",))),
+            Combined({"content": "ai.result.text", "tool_calls": "ai.result.toolCalls"}, texts=frozenset(("content",))),
+            Combined({"content": "ai.result.object"}, texts=frozenset(("content",))),
+        ),
+        "input": (
+            "ai.toolCall.args",
+            Attribute("ai.value", encoded=True),
+            Attribute("ai.values", transform=_decoded_items),
+            "ai.documents",
+        ),
+        "output": ("ai.toolCall.result", "ai.response.object", "ai.result.object", "ai.ranking"),
+        "embedding_inputs": (
+            Attribute("ai.value", transform=_decoded_items),
+            Attribute("ai.values", transform=_decoded_items),
+        ),
+        "tool_definitions": (Attribute("ai.prompt.tools", transform=_decoded_items),),
+        "request_parameters": (Family("ai.settings.", indexed=False),),
+        "finish_reasons": ("ai.response.finishReason", "ai.finishReason"),
+        "response_id": ("ai.response.id",),
+        "time_to_first_token_ms": (
+            "ai.response.msToFirstChunk",
+            "ai.stream.msToFirstChunk",
+            EventAttribute("ai.stream.firstChunk", Attribute("ai.response.msToFirstChunk")),
+        ),
+        "agent_name": ("ai.telemetry.functionId",),
+        "metadata": (
+            Family("ai.telemetry.metadata.", indexed=False),
+            Family("ai.settings.context.", indexed=False),
+        ),
+        "tags": ("ai.telemetry.metadata.tags",),
+        "release": ("ai.telemetry.metadata.release",),
+        "environment": ("ai.telemetry.metadata.environment",),
+    },
+)

@@ -1,0 +1,153 @@
+"""The fields of the normalized form: what each means, and how a raw value becomes one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from spans.semconv.sources import decode_json
+from spans.values import NonFinite
+
+TEXT_CHARACTERS = 500
+MONEY_PLACES = Decimal("0.0000000001")
+
+
+def text(value: Any) -> str | None:
+    """A non-empty text of at most 500 characters, so that every column can be indexed; of a list the first item.
+
+    U+0000, which JSON inside a text can bring along and PostgreSQL refuses, is replaced.
+    """
+    found = long_text(value)
+    return found if found is None or len(found) <= TEXT_CHARACTERS else found[:TEXT_CHARACTERS]
+
+
+def long_text(value: Any) -> str | None:
+    """A non-empty text of any length; numbers as written; of a list its first item.
+
+    Ids of sessions and users are never cut, because two long ones may differ only at their ends.
+    """
+    if isinstance(value, str):
+        return (value.replace("\x00", "\ufffd") if "\x00" in value else value) or None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list) and value:
+        return long_text(value[0])
+    return None
+
+
+def count(value: Any) -> int | None:
+    """A count of tokens: a whole number of at least 0, also as text; 0 is a count."""
+    if type(value) is int:
+        return value if 0 <= value < 2**63 else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and 0 <= value < 2**63 else None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return count(int(value)) if len(value) < 20 else None
+    return None
+
+
+def money(value: Any) -> Decimal | None:
+    """US dollars with ten decimal places, at least 0."""
+    if isinstance(value, bool | NonFinite) or not isinstance(value, str | int | float):
+        return None
+    try:
+        amount = Decimal(str(value)).quantize(MONEY_PLACES)
+    except InvalidOperation:
+        return None
+    return amount if 0 <= amount < 10**10 else None
+
+
+def milliseconds(value: Any) -> float | None:
+    if isinstance(value, bool | NonFinite) or not isinstance(value, int | float) or value < 0:
+        return None
+    return round(float(value), 6)
+
+
+def texts(value: Any) -> list[str] | None:
+    """A list of texts; a single text counts as one, an empty list is a value."""
+    value = decode_json(value)
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [item if isinstance(item, str) else str(item) for item in value if item is not None]
+    return None
+
+
+def as_it_is(value: Any) -> Any:
+    return value
+
+
+def anything(value: Any) -> Any:
+    return decode_json(value)
+
+
+def mapping(value: Any) -> dict[str, Any] | None:
+    value = decode_json(value)
+    return dict(value) if isinstance(value, Mapping) and value else None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """stored: needed while receiving, for a column. lazy: content, of which receiving reads no more
+    than its preview needs. merged: all sources together, the first one winning key by key.
+    """
+
+    name: str
+    coerce: Callable[[Any], Any]
+    about: str
+    stored: bool = False
+    lazy: bool = False
+    merged: bool = False
+
+
+FIELDS: tuple[Field, ...] = (
+    Field("span_type", text, "What the span did: MLflow's span types.", stored=True),
+    Field(
+        "operation_name", text, "The operation, in OpenTelemetry's words: chat, embeddings, execute_tool.", stored=True
+    ),
+    Field("provider_name", text, "Who ran the model, by OpenTelemetry's well-known name.", stored=True),
+    Field("request_model", text, "The model that was asked for.", stored=True),
+    Field("response_model", text, "The model that answered.", stored=True),
+    Field("tool_name", text, "The tool that ran.", stored=True),
+    Field("input_tokens", count, "Tokens of the prompt, the cached ones included.", stored=True),
+    Field("output_tokens", count, "Tokens of the answer, those of reasoning included.", stored=True),
+    Field("cached_input_tokens", count, "Prompt tokens read from a cache.", stored=True),
+    Field("cost_usd", money, "The cost that the SDK reported.", stored=True),
+    Field("session_id", long_text, "The session, conversation or thread.", stored=True),
+    Field("user_id", long_text, "The end user.", stored=True),
+    Field("error_type", text, "The class of the error.", stored=True),
+    Field("framework_trace_id", text, "The framework's own id of the run.", stored=True),
+    Field("input_messages", anything, "The messages sent to the model, in one schema.", stored=True, lazy=True),
+    Field("output_messages", anything, "The model's answers, in one schema.", stored=True, lazy=True),
+    Field("input", as_it_is, "What went in, where it is not messages.", stored=True, lazy=True),
+    Field("output", as_it_is, "What came out, where it is not messages.", stored=True, lazy=True),
+    Field("error_message", long_text, "What the error said."),
+    Field("system_instructions", anything, "System instructions that are kept apart from the messages."),
+    Field("tool_arguments", anything, "The arguments that the tool was called with."),
+    Field("tool_result", anything, "What the tool gave back."),
+    Field("tool_call_id", text, "The id of the call that the tool answers."),
+    Field("tool_description", long_text, "What the tool says of itself."),
+    Field("tool_definitions", anything, "The tools offered to the model."),
+    Field("documents", anything, "What a retriever found: id, score, content, metadata."),
+    Field("embedding_inputs", texts, "The texts that were embedded; never the vectors."),
+    Field("cache_creation_input_tokens", count, "Prompt tokens written to a cache.", stored=True),
+    Field("reasoning_tokens", count, "Output tokens spent on reasoning."),
+    Field("audio_input_tokens", count, "Prompt tokens of audio."),
+    Field("audio_output_tokens", count, "Answer tokens of audio."),
+    Field("total_tokens", count, "The total as the SDK reported it."),
+    Field("request_parameters", mapping, "Temperature, limits, seed and so on.", merged=True),
+    Field("finish_reasons", texts, "Why the model stopped, one for each answer."),
+    Field("response_id", text, "The provider's id of the answer."),
+    Field("time_to_first_token_ms", milliseconds, "Milliseconds to the first piece of the answer."),
+    Field("agent_name", text, "The agent at work."),
+    Field("tags", texts, "Tags."),
+    Field("metadata", mapping, "Metadata that the program attached.", merged=True),
+    Field("environment", text, "The deployment environment."),
+    Field("release", text, "The release of the program."),
+    Field("prompt_name", text, "The name of the prompt template."),
+    Field("prompt_version", text, "Its version."),
+    Field("prompt_template", long_text, "Its text."),
+    Field("prompt_variables", mapping, "What was put into it."),
+)

@@ -1,0 +1,176 @@
+"""The one lookup loop over all conventions.
+
+Rules are numbered once: field by field, within a field by the order of the conventions and of their sources. An index
+leads from an attribute's key to the numbers of its rules, so a span pays for the attributes that it has, not for the
+rules that exist. The smallest number that yields a value wins.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spans.semconv.convention import Convention
+from spans.semconv.fields import FIELDS, TEXT_CHARACTERS, Field, text
+from spans.semconv.sources import Attribute, Name, Source, SpanLike
+
+# Keys and scopes are data from outside: what is remembered of them is bounded.
+REMEMBERED_KEYS = 1_000
+REMEMBERED_KEY_CHARACTERS = 200
+REMEMBERED_SCOPES = 200
+REMEMBERED_SHAPES = 2_000
+REMEMBERED_SHAPE_KEYS = 60
+REMEMBERED_SHAPE_CHARACTERS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One source of one field in one convention."""
+
+    field: str
+    convention: str
+    source: Source
+    coerce: Callable[[Any], Any]
+    merged: bool = False
+    key: str = ""  # of an attribute that is taken as it is
+    label: str = ""  # what explanations call it
+
+    def take(self, span: SpanLike) -> Any:
+        value = self.source.read(span)
+        return None if value is None else self.coerce(value)
+
+
+class Index:
+    """The rules that hold for one instrumentation scope."""
+
+    def __init__(self, rules: Sequence[Rule], numbers: Iterable[int]) -> None:
+        self.exact: dict[str, tuple[int, ...]] = {}
+        self.prefixes: list[tuple[str, int]] = []
+        self.indexed: list[tuple[str, int]] = []
+        self.named: tuple[int, ...] = ()
+        for number in numbers:
+            source = rules[number].source
+            if isinstance(source, Name) and source.when is None:
+                self.named += (number,)
+                continue
+            for key in source.keys():  # noqa: SIM118 - a method of sources
+                if key.endswith("#"):
+                    self.indexed.append((key[:-1], number))
+                elif key.endswith("*"):
+                    self.prefixes.append((key[:-1], number))
+                else:
+                    self.exact[key] = (*self.exact.get(key, ()), number)
+        self.remembered: dict[str, tuple[int, ...]] = {}
+
+    def resolve(self, key: str) -> tuple[int, ...]:
+        """The rules that read a key; remembered, since spans repeat their keys."""
+        numbers = self.exact.get(key, ()) + tuple(n for prefix, n in self.prefixes if key.startswith(prefix))
+        numbers += tuple(n for prefix, n in self.indexed if key.startswith(prefix) and key[len(prefix) :][:1].isdigit())
+        if len(self.remembered) < REMEMBERED_KEYS and len(key) <= REMEMBERED_KEY_CHARACTERS:
+            self.remembered[key] = numbers
+        return numbers
+
+
+class Tables:
+    """Conventions made ready for lookup. `fields`: only these are looked for."""
+
+    def __init__(self, conventions: Sequence[Convention], fields: Sequence[Field] = FIELDS) -> None:
+        rules: list[Rule] = []
+        self._conventions: list[tuple[Convention, list[int]]] = [(convention, []) for convention in conventions]
+        for field in fields:
+            for convention, numbers in self._conventions:
+                for source in convention.sources(field.name):
+                    numbers.append(len(rules))
+                    rules.append(_rule(field, convention, source))
+        self.rules = tuple(rules)
+        lazy = {field.name for field in fields if field.lazy}
+        self._steps = [(r.field, r.key, r.source, None if r.field in lazy else r.coerce) for r in rules]
+        self._indexes: dict[str, Index] = {}
+        self._shapes: dict[tuple[str, ...], tuple[int, ...]] = {}
+
+    def index(self, scope_name: str) -> Index:
+        index = self._indexes.get(scope_name)
+        if index is None:
+            numbers = [n for convention, own in self._conventions if convention.applies_to(scope_name) for n in own]
+            index = Index(self.rules, sorted(numbers))
+            if len(self._indexes) < REMEMBERED_SCOPES:
+                self._indexes[scope_name] = index
+        return index
+
+    def candidates(self, span: SpanLike) -> Sequence[int]:
+        """The numbers of the rules that have something to read in the span, best first.
+
+        Spans of one kind carry the same keys in the same order, so the answer is remembered by them.
+        """
+        index = self.index(span.scope_name)
+        if span.events or len(span.attributes) > REMEMBERED_SHAPE_KEYS:
+            return self._find_candidates(span, index)
+        shape = (span.scope_name, *span.attributes)
+        numbers = self._shapes.get(shape)
+        if numbers is None:
+            numbers = tuple(self._find_candidates(span, index))
+            if len(self._shapes) < REMEMBERED_SHAPES and len("".join(shape)) <= REMEMBERED_SHAPE_CHARACTERS:
+                self._shapes[shape] = numbers
+        return numbers
+
+    def _find_candidates(self, span: SpanLike, index: Index) -> list[int]:
+        found: list[int] = [*index.named]
+        get = index.remembered.get
+        for key in span.attributes:
+            numbers = get(key)
+            if numbers is None:
+                numbers = index.resolve(key)
+            if numbers:
+                found += numbers
+        if span.events:
+            for name in {event.get("name", "") for event in span.events}:
+                numbers = get(f"event:{name}")
+                found += index.resolve(f"event:{name}") if numbers is None else numbers
+        return sorted(set(found))
+
+    def first_values(self, span: SpanLike) -> tuple[dict[str, Any], dict[str, list[Source]]]:
+        """Each field's value, without saying where from; of the lazy fields the sources, best first."""
+        taken: dict[str, Any] = {}
+        unread: dict[str, list[Source]] = {}
+        attributes = span.attributes
+        steps = self._steps
+        for number in self.candidates(span):
+            field, key, source, coerce = steps[number]
+            if field in taken:
+                continue
+            if coerce is None:
+                unread.setdefault(field, []).append(source)
+                continue
+            value = attributes[key] if key else source.read(span)
+            if value is None:
+                continue
+            if coerce is text and value.__class__ is str and 0 < len(value) <= TEXT_CHARACTERS and "\x00" not in value:
+                taken[field] = value  # what `text` would answer, for the commonest values
+                continue
+            value = coerce(value)
+            if value is not None:
+                taken[field] = value
+        return taken, unread
+
+    def values(self, span: SpanLike) -> dict[str, tuple[Any, Rule]]:
+        """Each field's value and the rule that took it."""
+        taken: dict[str, tuple[Any, Rule]] = {}
+        for number in self.candidates(span):
+            rule = self.rules[number]
+            if rule.field in taken and not rule.merged:
+                continue
+            value = rule.take(span)
+            if value is None:
+                continue
+            if rule.field in taken:
+                first, winner = taken[rule.field]
+                taken[rule.field] = ({**value, **first}, winner)
+            else:
+                taken[rule.field] = (value, rule)
+        return taken
+
+
+def _rule(field: Field, convention: Convention, source: Source) -> Rule:
+    plain = isinstance(source, Attribute) and source == Attribute(source.key)
+    key = source.key if plain and isinstance(source, Attribute) else ""
+    label = convention.label or f"{convention.name}.{field.name}"
+    return Rule(field.name, convention.name, source, field.coerce, field.merged, key, label)

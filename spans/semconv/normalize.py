@@ -1,0 +1,117 @@
+"""The fast path: what a span's columns say, set while it is being received."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from spans.pricing import OwnPrice, own_price, price
+from spans.semconv.previews import line, messages_preview, preview
+from spans.semconv.providers import canonical_provider
+from spans.semconv.sources import Family, Source, as_text, logs_as_events
+from spans.semconv.tables import BUILT_IN, ProjectTables
+
+STATUS_ERROR = 2
+MODEL_CALLS = frozenset(("LLM", "CHAT_MODEL"))
+PRICED_TYPES = MODEL_CALLS | {"EMBEDDING", "RERANKER"}
+
+# The operation of a span whose convention has types but no operation names.
+OPERATION_OF_TYPE = {
+    "LLM": "chat",
+    "CHAT_MODEL": "chat",
+    "EMBEDDING": "embeddings",
+    "TOOL": "execute_tool",
+    "AGENT": "invoke_agent",
+    "RETRIEVER": "retrieval",
+    "RERANKER": "rerank",
+    "WORKFLOW": "invoke_workflow",
+}
+
+
+def normalize(record: Any, tables: ProjectTables = BUILT_IN) -> None:
+    """Sets the normalized columns of a `SpanRecord` (or a `Span` row); its raw ones and its logs stay as they are."""
+    if record.logs:
+        with logs_as_events(record):
+            _normalize(record, tables)
+    else:
+        _normalize(record, tables)
+
+
+def _normalize(record: Any, tables: ProjectTables) -> None:
+    found, unread = tables.columns.first_values(record)
+    get = found.get
+    span_type = get("span_type") or "UNKNOWN"
+    record.span_type = span_type
+    record.operation_name = get("operation_name") or OPERATION_OF_TYPE.get(span_type, "")
+    provider = get("provider_name")
+    record.provider_name = canonical_provider(provider) if provider else ""
+    record.request_model = get("request_model") or ""
+    record.response_model = get("response_model") or ""
+    record.tool_name = get("tool_name") or ""
+    record.input_tokens = get("input_tokens")
+    record.output_tokens = get("output_tokens")
+    record.cached_input_tokens = get("cached_input_tokens")
+    cost = get("cost_usd")
+    if cost is None:
+        cost = listed_price(record, record.start_time_unix_nano, get("cache_creation_input_tokens"), tables.prices)[0]
+    record.cost_usd = cost
+    record.session_id = get("session_id") or ""
+    record.user_id = get("user_id") or ""
+    record.error_type = get("error_type") or ""
+    record.framework_trace_id = get("framework_trace_id") or ""
+    record.is_error = record.status_code == STATUS_ERROR
+    record.input_preview = record.output_preview = ""
+    try:
+        record.input_preview = _preview(record, unread.get("input_messages"), unread.get("input"), False)
+        record.output_preview = _preview(record, unread.get("output_messages"), unread.get("output"), True)
+    except RecursionError:
+        return  # content nested hundreds of levels deep has no preview
+
+
+def listed_price(
+    facts: Any,
+    start_time_unix_nano: int,
+    cache_creation_input_tokens: int | None,
+    own: Sequence[OwnPrice] = (),
+) -> tuple[Decimal | None, bool]:
+    """The price of a model call, of the model that answered or else of the one asked for, and whether it is the
+    project's own: that comes before the public list.
+    """
+    if facts.span_type not in PRICED_TYPES or (facts.input_tokens is None and facts.output_tokens is None):
+        return None, False
+    models = [model for model in (facts.response_model, facts.request_model) if model]
+    tokens = (facts.input_tokens, facts.output_tokens, facts.cached_input_tokens, cache_creation_input_tokens)
+    for model in models if own else ():
+        found = own_price(own, facts.provider_name, model, start_time_unix_nano, *tokens)
+        if found is not None:
+            return found, True
+    for model in models:
+        found = price(facts.provider_name, model, start_time_unix_nano, *tokens)
+        if found is not None:
+            return found, False
+    return None, False
+
+
+def _preview(record: Any, messages: list[Source] | None, values: list[Source] | None, output: bool) -> str:
+    """Of a model call the messages say more than the value, which is the whole request; elsewhere the value does."""
+    text = ""
+    is_call = record.span_type in MODEL_CALLS
+    is_tool = record.span_type == "TOOL"
+    if messages and is_call:
+        text = _messages_preview(record, messages, output)
+    if values and not text:
+        for source in values:
+            value = source.read(record)
+            if value is not None:
+                text = preview(value, output=output) if output or not is_tool else line(as_text(value))
+                break
+    if messages and not text and not is_call:
+        text = _messages_preview(record, messages, output)
+    return text
+
+
+def _messages_preview(record: Any, sources: list[Source], output: bool) -> str:
+    for source in sources:
+        value = source.read_last(record, output) if isinstance(source, Family) else source.read(record)
+        if value is not None:
+            return messages_preview(value, output=output)
+    return ""
