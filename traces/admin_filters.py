@@ -1,0 +1,246 @@
+"""Filters of the trace, span and mirror lists: one parameter each, drawn as a form above the list."""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.admin import ListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from projects.models import Project
+from projects.roles import project_ids
+from spans.models import SpanType
+from spans.timestamps import to_unix_nano
+from traces.models import TraceStatus
+
+MAX_TEXT = 500
+
+
+class ParameterFilter(ListFilter):
+    """A filter by exactly one kind of value. `chosen` is its text, "" where it is off.
+
+    `indexed` filters narrow the index scan; the others make it look at row after row, so the list bounds it.
+    """
+
+    parameter_names: tuple[str, ...] = ()
+    template = "admin/filters/text.html"
+    indexed = False
+    placeholder = ""
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.values = {}
+        for name in self.parameter_names:
+            texts = params.pop(name, None) or [""]
+            text = str(texts[-1]).strip()[:MAX_TEXT].replace("\x00", "")
+            self.values[name] = text
+            if text:
+                self.used_parameters[name] = text
+        self.chosen = self.values[self.parameter_names[0]]
+
+    @property
+    def name(self) -> str:
+        return self.parameter_names[0]
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return list(self.parameter_names)
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        yield from ()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return self.apply(queryset) if self.used_parameters else queryset
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        raise NotImplementedError
+
+
+class ChoiceFilter(ParameterFilter):
+    """A select of fixed values; anything else is refused."""
+
+    template = "admin/filters/select.html"
+    options: tuple[tuple[str, str], ...] = ()
+    any_label = "any"
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.chosen not in dict(self.options):
+            raise IncorrectLookupParameters(f"{self.name} can't be {self.chosen!r}")
+        return self.select(queryset)
+
+    def select(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.name: self.chosen})
+
+
+class ProjectFilter(ChoiceFilter):
+    """Only the projects that the user may see; not shown to members of a single one."""
+
+    title = "Project"
+    parameter_names = ("project",)
+    any_label = "all projects"
+    indexed = True
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        visible = Project.objects.filter(pk__in=project_ids(request.user))
+        self.options = tuple((str(key), name) for key, name in visible.values_list("pk", "name"))
+
+    def has_output(self) -> bool:
+        return len(self.options) > 1 or bool(self.chosen)
+
+
+class TimeRangeFilter(ParameterFilter):
+    """The last minutes to days, or a range of times (ISO 8601; without an offset in the server's time zone)."""
+
+    title = "Started"
+    parameter_names = ("range", "from", "to")
+    template = "admin/filters/time_range.html"
+    indexed = True
+    presets = (("15m", "15 min", 15), ("1h", "1 hour", 60), ("24h", "24 hours", 1440), ("7d", "7 days", 10_080))
+
+    @property
+    def is_custom(self) -> bool:
+        return self.chosen == "custom" or bool(self.values["from"] or self.values["to"])
+
+    column = "start_time_unix_nano"
+
+    @staticmethod
+    def bound(unix_nano: int) -> Any:
+        """The column's value at this time."""
+        return unix_nano
+
+    def _moment(self, name: str) -> int | None:
+        text = self.values[name]
+        if not text:
+            return None
+        try:
+            moment = datetime.datetime.fromisoformat(text)
+            return to_unix_nano(moment if timezone.is_aware(moment) else timezone.make_aware(moment))
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters(f"{name} is not a time: {text!r}") from error
+
+    def bounds(self) -> tuple[int | None, int | None]:
+        """Unix nanoseconds of the first and the last moment; None is no bound."""
+        start, end = self._moment("from"), self._moment("to")
+        if self.chosen and self.chosen != "custom":
+            minutes = {key: length for key, _, length in self.presets}.get(self.chosen)
+            if minutes is None:
+                raise IncorrectLookupParameters(f"no such range: {self.chosen!r}")
+            start = to_unix_nano(timezone.now()) - minutes * 60 * 1_000_000_000
+        return start, end
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        start, end = self.bounds()
+        if start is not None:
+            queryset = queryset.filter(**{f"{self.column}__gte": self.bound(start)})
+        if end is not None:
+            queryset = queryset.filter(**{f"{self.column}__lte": self.bound(end)})
+        return queryset
+
+
+class StatusFilter(ChoiceFilter):
+    title = "Status"
+    parameter_names = ("status",)
+    options = tuple((value, value) for value in TraceStatus.values)
+
+
+class ErrorsFilter(ChoiceFilter):
+    """Traces in which any span failed, also where the trace as a whole did not."""
+
+    title = "Errors"
+    parameter_names = ("errors",)
+    options = (("yes", "with errors"), ("no", "without errors"))
+
+    def select(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(error_count__gt=0) if self.chosen == "yes" else queryset.filter(error_count=0)
+
+
+class SpanErrorFilter(ChoiceFilter):
+    title = "Status"
+    parameter_names = ("errors",)
+    options = (("yes", "ERROR"), ("no", "no error"))
+
+    def select(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(is_error=self.chosen == "yes")
+
+
+class SpanTypeFilter(ChoiceFilter):
+    title = "Type"
+    parameter_names = ("type",)
+    options = tuple((value, value) for value in SpanType.values)
+
+    def select(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(span_type=self.chosen)
+
+
+class ServiceFilter(ParameterFilter):
+    title = "Service"
+    parameter_names = ("service",)
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(service_name=self.chosen)
+
+
+class ModelFilter(ParameterFilter):
+    """A part of a model's name, as people know it without its date."""
+
+    title = "Model"
+    parameter_names = ("model",)
+    placeholder = "part of it"
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(model_names__icontains=self.chosen)
+
+
+class SpanModelFilter(ModelFilter):
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        either = queryset.filter(response_model__icontains=self.chosen)
+        return either | queryset.filter(request_model__icontains=self.chosen)
+
+
+class SessionFilter(ParameterFilter):
+    title = "Session"
+    parameter_names = ("session",)
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(session_id=self.chosen)
+
+
+class TraceSessionFilter(SessionFilter):
+    indexed = True
+
+
+class UserFilter(ParameterFilter):
+    title = "User"
+    parameter_names = ("user",)
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(user_id=self.chosen)
+
+
+class MinimumDurationFilter(ParameterFilter):
+    """Milliseconds."""
+
+    title = "Min. ms"
+    parameter_names = ("min_ms",)
+    template = "admin/filters/number.html"
+
+    @property
+    def duration_ns(self) -> int:
+        try:
+            return min(int(float(self.chosen) * 1_000_000), 2**63 - 1)
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters(f"min_ms is not a number: {self.chosen!r}") from error
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(duration_ns__gte=self.duration_ns)
+
+
+class SpanMinimumDurationFilter(MinimumDurationFilter):
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(end_time_unix_nano__gte=F("start_time_unix_nano") + self.duration_ns)

@@ -1,0 +1,209 @@
+"""The trace page and the fragments that it loads: thin views over queries, tree and waterfall.
+
+Whoever calls them has limited the traces to the user's projects; a trace or span outside is not found (404).
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.html import format_html
+
+from projects.models import Project
+from projects.roles import project_ids
+from spans.models import Span
+from traces.models import Trace
+from traces.queries import get_span, get_trace, load_spans
+from traces.session_pages import group_link
+from traces.span_detail import describe
+from traces.templatetags.tracing import cost, duration, moment, number, tokens
+from traces.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
+from traces.usage import count_usage
+from traces.waterfall import Row, Waterfall, layout, narrow, span_types
+
+# Rows drawn at first and with every "show more"; ten thousand at once would stall a browser.
+ROWS_AT_ONCE = 500
+USAGE_ROWS = 200
+PROBLEMS = {
+    MISSING_PARENT: "whose parent has not arrived: shown at the top",
+    OWN_PARENT: "named as its own parent: shown at the top",
+    PARENT_CYCLE: "in a circle of parents: cut at its earliest span",
+}
+
+
+def quoted(text: str) -> str:
+    """For the value of a query parameter."""
+    return quote(text, safe="")
+
+
+def trace_or_404(traces: QuerySet[Trace], key: Any) -> Trace:
+    """One query."""
+    try:
+        return traces.select_related("project").get(pk=UUID(str(key).replace("_", "")))
+    except (ValueError, Trace.DoesNotExist):
+        raise Http404("no such trace") from None
+
+
+def span_or_404(spans: QuerySet[Span], key: Any) -> Span:
+    """Only the columns that lead to its trace. One query."""
+    try:
+        return spans.only("trace_row", "span_id").get(pk=UUID(str(key).replace("_", "")))
+    except (ValueError, Span.DoesNotExist):
+        raise Http404("no such span") from None
+
+
+def find_trace(request: HttpRequest, identifier: str) -> Trace:
+    """By OTel or framework trace id, in the user's projects."""
+    trace = get_trace(Project.objects.filter(pk__in=project_ids(request.user)), identifier)
+    if trace is None:
+        raise Http404("no such trace")
+    return trace
+
+
+def _load(trace: Trace) -> Waterfall[Any]:
+    """One query."""
+    spans: list[Any] = load_spans(trace, payload=False)
+    return layout(assemble(spans))
+
+
+def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
+    """The page's context. One query, whatever the number of spans."""
+    waterfall = _load(trace)
+    rows = waterfall.rows
+    selected = request.GET.get("span", "")
+    if not any(row.span.span_id == selected for row in rows):
+        selected = rows[0].span.span_id if rows else ""
+    return {
+        "trace": trace,
+        "waterfall": waterfall,
+        "rows": rows[:ROWS_AT_ONCE],
+        "more": max(0, len(rows) - ROWS_AT_ONCE),
+        "next_row": ROWS_AT_ONCE,
+        "selected": selected,
+        "span_types": span_types(rows),
+        "warnings": warnings(trace, rows),
+        "usage": usage_rows([row.span for row in rows]),
+    }
+
+
+def usage_rows(spans: Sequence[Span]) -> dict[str, Any] | None:
+    """How the totals came about: the spans that report usage, each with the reason why it counts or not."""
+    usage = count_usage(spans)
+    reporting = [span for span in spans if span.span_id in usage.decisions]
+    if not reporting:
+        return None
+    return {
+        "counted": len(usage.counted),
+        "priced": usage.priced_spans,
+        "rows": [(span, span.span_id in usage.counted, usage.reason(span.span_id)) for span in reporting[:USAGE_ROWS]],
+        "more": max(0, len(reporting) - USAGE_ROWS),
+    }
+
+
+def usage_reason(trace: Trace, span: Span) -> str:
+    """Why the span's usage is in the trace's totals, or why not; "" where it reports none. At most one query."""
+    if span.input_tokens is None and span.output_tokens is None and span.cost_usd is None:
+        return ""
+    return count_usage(load_spans(trace, payload=False)).reason(span.span_id)
+
+
+def warnings(trace: Trace, rows: list[Row[Any]]) -> list[str]:
+    """What a reader has to know before trusting the picture."""
+    found = []
+    if trace.refresh_due:
+        found.append("Spans have just arrived; the summary above follows within seconds.")
+    for problem, text in PROBLEMS.items():
+        count = sum(row.problem == problem for row in rows)
+        if count:
+            found.append(f"{count} span{'' if count == 1 else 's'} {text}.")
+    if rows and not trace.root_span_id:
+        found.append("The root span is missing.")
+    return found
+
+
+def facts(trace: Trace) -> list[tuple[str, Any]]:
+    """Label and value, only of what is known."""
+    errors = format_html('<span class="errors">{}</span>', number(trace.error_count)) if trace.error_count else ""
+    found = [
+        ("Started", moment(trace.start_time_unix_nano)),
+        ("Duration", duration(trace.duration_ns)),
+        ("Spans", number(trace.span_count)),
+        ("Errors", errors),
+        ("Tokens", tokens(trace.input_tokens, trace.output_tokens)),
+        ("Cost", cost(trace.cost_usd)),
+        ("Model" if len(trace.model_names) == 1 else "Models", ", ".join(map(str, trace.model_names))),
+        ("Service", _filter_link("service", trace.service_name)),
+        ("Session", group_link("session", trace.session_id, trace)),
+        ("User", group_link("user", trace.user_id, trace)),
+        ("Project", trace.project.name),
+    ]
+    return [(label, value) for label, value in found if value]
+
+
+def _filter_link(name: str, value: str) -> Any:
+    return value and format_html('<a href="../../?{}={}">{}</a>', name, quoted(value), value)
+
+
+def rows(request: HttpRequest, trace: Trace) -> HttpResponse:
+    """A fragment: from row `from` on, those that match `q`, `type` and `errors`, with their ancestors. One query."""
+    waterfall = _load(trace)
+    query = request.GET.get("q", "").strip().lower()
+    wanted_type = request.GET.get("type", "")
+    only_errors = request.GET.get("errors") == "yes"
+
+    def matches(span: Span) -> bool:
+        texts = (span.name, span.span_id, span.tool_name, span.request_model, span.response_model, span.service_name)
+        return (
+            (not query or any(query in text.lower() for text in texts))
+            and (not wanted_type or span.span_type == wanted_type)
+            and (not only_errors or span.is_error)
+        )
+
+    found = waterfall.rows
+    if query or wanted_type or only_errors:
+        found = narrow(found, matches)
+    try:
+        first = max(0, int(request.GET.get("from", "0")))
+    except ValueError:
+        first = 0
+    last = first + ROWS_AT_ONCE
+    context = {
+        "trace": trace,
+        "rows": found[first:last],
+        "more": max(0, len(found) - last),
+        "next_row": last,
+        "narrowed": len(found) < len(waterfall.rows),
+    }
+    return render(request, "admin/traces/trace/rows.html", context)
+
+
+def _span_or_404(trace: Trace, span_id: str) -> Span:
+    span = get_span(trace, span_id)
+    if span is None:
+        raise Http404("no such span")
+    return span
+
+
+def span_panel(request: HttpRequest, trace: Trace, span_id: str) -> HttpResponse:
+    """A fragment: everything about a span. Two queries, three where the span reports tokens or a cost."""
+    span = _span_or_404(trace, span_id)
+    context = {
+        "trace": trace,
+        "span": span,
+        "detail": describe(trace, span),
+        "usage_reason": usage_reason(trace, span),
+    }
+    return render(request, "admin/traces/trace/span.html", context)
+
+
+def span_json(request: HttpRequest, trace: Trace, span_id: str) -> HttpResponse:
+    """The stored row as JSON text, nothing shortened. Two queries."""
+    span = _span_or_404(trace, span_id)
+    values = {field.attname: getattr(span, field.attname) for field in Span._meta.concrete_fields}
+    text = json.dumps({"trace_id": trace.trace_id, **values}, indent=2, ensure_ascii=False, default=str)
+    return HttpResponse(text, content_type="application/json; charset=utf-8")

@@ -1,0 +1,107 @@
+"""The one error shape of the read API, `{code, message, reason?}`, with bee-observe's codes.
+
+`message` says what is wrong, `reason` what to do about it.
+"""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import Error as DatabaseError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from traces.database_faults import UNAVAILABLE, count_database_error, leave_read_only_session
+
+logger = logging.getLogger(__name__)
+
+NO_ROUTE = "Route does not exist"
+INVALID_KEY = "invalid api key"
+
+
+class ApiError(Exception):
+    """An answer other than success, as the client will read it."""
+
+    def __init__(
+        self, status: int, code: str, message: str, reason: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or {}
+        self.body = {"code": code, "message": message} | ({"reason": reason} if reason else {})
+
+
+def retry_after() -> dict[str, str]:
+    return {"Retry-After": str(settings.RETRY_AFTER_SECONDS)}
+
+
+def invalid_argument(message: str, reason: str = "") -> ApiError:
+    return ApiError(400, "INVALID_ARGUMENT", message, reason)
+
+
+def no_such_trace(identifier: str) -> ApiError:
+    """404 with Retry-After, because the trace may be on its way."""
+    return ApiError(
+        404,
+        "NOT_FOUND",
+        f"The trace entity with id {identifier} does not exist",
+        "It may not have arrived yet. Use its framework id or its OpenTelemetry trace id, and a key of its project.",
+        retry_after(),
+    )
+
+
+def no_route(reason: str = "") -> ApiError:
+    return ApiError(404, "NOT_FOUND", NO_ROUTE, reason)
+
+
+def unavailable(error: DatabaseError) -> ApiError:
+    """503, which says so where the database could be read, but not written to."""
+    fault = count_database_error(error)
+    leave_read_only_session(error)
+    message = "The database can't be reached" if fault is UNAVAILABLE else fault.message
+    return ApiError(503, "SERVICE_UNAVAILABLE", message, "Try again later.", retry_after())
+
+
+def internal_error() -> ApiError:
+    return ApiError(500, "INTERNAL_SERVER_ERROR", "An unspecified error occurred", "The server's log has the details.")
+
+
+def from_exception(error: Exception) -> ApiError | None:
+    """The answer to an exception of a view, or None for one that nobody expected."""
+    match error:
+        case ApiError():
+            return error
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            reason = str(error.detail)
+            if isinstance(error, exceptions.NotAuthenticated):
+                reason = "Send the header x-bee-authorization: KEY or Authorization: Bearer KEY."
+            return ApiError(401, "AUTH_ERROR", INVALID_KEY, "" if reason == INVALID_KEY else reason)
+        case exceptions.PermissionDenied() | PermissionDenied():
+            return ApiError(403, "PERMISSION_DENIED", str(error) or "this is not allowed")
+        case exceptions.MethodNotAllowed():
+            return no_route(str(error.detail))
+        case Http404() | exceptions.NotFound():
+            return no_route()
+        case exceptions.UnsupportedMediaType():
+            return ApiError(415, "FST_ERR_CTP_INVALID_MEDIA_TYPE", "Unsupported Media Type", "Send application/json.")
+        case exceptions.ParseError():
+            return invalid_argument("An unspecified syntax error occurred", str(error.detail))
+        case exceptions.APIException():
+            return ApiError(error.status_code, str(error.default_code).upper(), str(error.detail))
+        case DatabaseError():
+            logger.error("The database failed", exc_info=error)
+            return unavailable(error)
+    return None
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER; what it does not know goes on to Django's handler500."""
+    answer = from_exception(error)
+    if answer is None:
+        return None
+    headers = dict(answer.headers)
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    return Response(answer.body, status=answer.status, headers=headers)

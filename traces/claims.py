@@ -1,0 +1,80 @@
+"""Inserting the rows of new traces and locking those of existing ones, in one statement."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.db import connection
+from django.db.models import DateField, UUIDField
+
+from traces.models import Trace
+from traces.summary import TraceSummary
+
+SUMMARY_COLUMNS = (
+    "name",
+    "root_span_id",
+    "service_name",
+    "start_time_unix_nano",
+    "end_time_unix_nano",
+    "duration_ns",
+    "span_count",
+    "error_count",
+    "status",
+    "model_names",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "session_id",
+    "user_id",
+    "input_preview",
+    "output_preview",
+    "framework_trace_id",
+)
+_COLUMNS = ("id", "project_id", "trace_id", *SUMMARY_COLUMNS, "refresh_due", "day", "created_at", "refreshed_at")
+_table = Trace._meta.db_table
+# One parameter for all rows: binding each value of each row costs more than the rest of the insert.
+_ROWS = {
+    "postgresql": f"SELECT {', '.join(_COLUMNS)} FROM json_populate_recordset(NULL::{_table}, %s)",  # noqa: S608
+    "sqlite": f"SELECT {', '.join(f'value ->> {name!r}' for name in _COLUMNS)} FROM json_each(%s) WHERE TRUE",  # noqa: S608
+}
+_INSERT = (
+    f"INSERT INTO {_table} ({', '.join(_COLUMNS)}) {{rows}} "
+    "ON CONFLICT (id) DO UPDATE SET refresh_due = TRUE RETURNING id, refresh_due, span_count, day"
+)
+_uuid, _date = UUIDField(), DateField()
+
+
+class Existing(NamedTuple):
+    """A trace that was there before: the span count of its last summary, and the partition of its spans."""
+
+    span_count: int
+    day: datetime.date
+
+
+def claim(
+    project_id: int, trace_ids: Mapping[UUID, str], summaries: Mapping[UUID, TraceSummary], now: datetime.datetime
+) -> dict[UUID, Existing]:
+    """Insert the traces that are new, complete with their summaries, and lock those that exist, in key order.
+
+    One statement. Returns those that exist; they are marked as due until `rollup.update` clears the mark.
+    """
+    time = str(connection.ops.adapt_datetimefield_value(now))
+    ends = {"refresh_due": False, "day": now.date(), "created_at": time, "refreshed_at": time}
+    rows = [_row(key, project_id, trace_ids[key], summaries[key]) | ends for key in sorted(trace_ids)]
+    existing: dict[UUID, Existing] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT.format(rows=_ROWS[connection.vendor]), [orjson.dumps(rows).decode()])
+        for id_, was_there, span_count, day in cursor.fetchall():
+            if was_there:
+                existing[_uuid.to_python(id_)] = Existing(span_count, _date.to_python(day))
+    return existing
+
+
+def _row(key: UUID, project_id: int, trace_id: str, summary: TraceSummary) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(summary, name) for name in SUMMARY_COLUMNS}
+    row |= {"id": key.hex, "project_id": project_id, "trace_id": trace_id}
+    row["model_names"] = orjson.dumps(summary.model_names).decode()
+    row["cost_usd"] = None if summary.cost_usd is None else str(summary.cost_usd)
+    return row

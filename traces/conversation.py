@@ -1,0 +1,214 @@
+"""A session read as a chat: the messages of its model calls over all its traces, each shown once.
+
+Programs send the whole history with every call. What a call repeats of an earlier one is left out: its messages are
+laid along the threads that are known, and only what goes beyond is new.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+
+from spans.logs import attach_logs
+from spans.models import Span
+from spans.semconv import SpanContent
+from spans.semconv.messages import Message
+from traces.models import Trace
+from traces.queries import spans_of
+
+MODEL_CALLS = frozenset(("LLM", "CHAT_MODEL"))
+# So many model calls are read for one page of a conversation.
+MAX_CALLS = 300
+# Threads that a call is compared with, the latest first.
+MAX_THREADS = 20
+
+
+@dataclass(slots=True)
+class Turn:
+    """A message, and the span that it was taken from. `is_failure`: what a failed call said instead of an answer."""
+
+    message: Message
+    span_id: str
+    span_name: str
+    is_failure: bool = False
+
+
+@dataclass(slots=True)
+class Chapter:
+    """What a trace adds to the conversation; no turns where nothing in it is readable."""
+
+    trace: Trace
+    turns: list[Turn] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Thread:
+    trace_id: UUID
+    keys: list[str]
+
+
+def load_calls(traces: Sequence[Trace]) -> tuple[dict[UUID, list[Span]], bool]:
+    """The model calls and roots of the traces, by trace and start, and whether there are more. Two queries."""
+    found: dict[UUID, list[Span]] = defaultdict(list)
+    if not traces:
+        return found, False
+    wanted = spans_of(*traces).filter(
+        Q(span_type__in=MODEL_CALLS) | Q(span_id__in={trace.root_span_id for trace in traces if trace.root_span_id})
+    )
+    wanted = wanted.order_by(F("trace_row__start_time_unix_nano"), "trace_row", "start_time_unix_nano", "id")
+    spans = list(wanted.defer("links", "resource", "scope", "warnings")[: MAX_CALLS + 1])
+    attach_logs(spans)
+    for span in spans[:MAX_CALLS]:
+        found[span.trace_row_id].append(span)
+    return found, len(spans) > MAX_CALLS
+
+
+def trace_before(members: QuerySet[Trace], traces: Sequence[Trace]) -> Trace | None:
+    """The trace of the session that comes before this page's first one. One query."""
+    if not traces:
+        return None
+    first = traces[0]
+    earlier = members.filter(start_time_unix_nano__lte=first.start_time_unix_nano).filter(
+        Q(start_time_unix_nano__lt=first.start_time_unix_nano) | Q(pk__lt=first.pk)
+    )
+    return earlier.select_related("project").order_by("-start_time_unix_nano", "-pk").first()
+
+
+def load(
+    before: Trace | None, traces: Sequence[Trace], read: Callable[[Trace, Span], SpanContent]
+) -> tuple[list[Chapter], bool]:
+    """The chapters of a page of traces, and whether it has more calls than are read. One query.
+
+    `before` is read as well, because the page's first trace repeats what was said until then.
+    """
+    spans, is_cut = load_calls([before, *traces] if before else traces)
+    found = chapters([before, *traces] if before else traces, spans, read)
+    return (found[1:] if before else found), is_cut
+
+
+def chapters(
+    traces: Iterable[Trace], spans: dict[UUID, list[Span]], read: Callable[[Trace, Span], SpanContent]
+) -> list[Chapter]:
+    """A chapter for every trace, in their order. Pure but for `read`, which gives a span's content."""
+    threads: list[_Thread] = []
+    system: set[str] = set()
+    found = []
+    for trace in traces:
+        contents = [(span, read(trace, span)) for span in spans.get(trace.pk, [])]
+        chapter = Chapter(trace)
+        for span, content in _telling(contents):
+            chapter.turns += _new_turns(trace, span, content, threads, system)
+        if not chapter.turns:
+            chapter.turns = _root_turns(trace, contents)
+        found.append(chapter)
+    return found
+
+
+def _telling(contents: list[tuple[Span, SpanContent]]) -> list[tuple[Span, SpanContent]]:
+    """The calls to read: without the spans of single tokens, which have an output, no input and no usage."""
+    calls = [
+        (span, content)
+        for span, content in contents
+        if span.span_type in MODEL_CALLS and (content.input_messages or content.output_messages or content.is_error)
+    ]
+    pieces = [
+        (span, content)
+        for span, content in calls
+        if not content.input_messages and not span.counted and not content.is_error
+    ]
+    kept = [call for call in calls if call not in pieces]
+    if pieces and not any(content.output_messages for _, content in kept):
+        kept.append(max(pieces, key=lambda call: len(call[1].output_text)))
+    return kept
+
+
+def _new_turns(trace: Trace, span: Span, content: SpanContent, threads: list[_Thread], system: set[str]) -> list[Turn]:
+    turns = []
+    for message in content.input_messages:
+        if message["role"] == "system" and (key := message_key(message)) not in system:
+            system.add(key)
+            turns.append(Turn(message, span.span_id, span.name))
+    asked = [message for message in content.input_messages if message["role"] != "system" and message_key(message)]
+    answers = [message for message in content.output_messages if message_key(message)]
+    messages = asked + answers
+    keys = [message_key(message) for message in messages]
+    thread, known = _longest(threads, keys)
+    if thread is not None and thread.trace_id != trace.pk and known >= len(asked):
+        # Another trace that says the same again: its question belongs to it.
+        users = [number for number, message in enumerate(asked) if message["role"] == "user"]
+        known = users[-1] if users else 0
+    turns += [Turn(message, span.span_id, span.name) for message in messages[known:]]
+    if content.is_error and not answers:
+        text = content.error_message or content.error_type or "The call failed."
+        failure: Message = {"role": "error", "parts": [{"type": "text", "text": text}]}
+        turns.append(Turn(failure, span.span_id, span.name, is_failure=True))
+    if keys:
+        if thread is not None and known >= len(thread.keys):
+            threads.remove(thread)
+        threads.insert(0, _Thread(trace.pk, keys))
+        del threads[MAX_THREADS:]
+    return turns
+
+
+def _longest(threads: list[_Thread], keys: list[str]) -> tuple[_Thread | None, int]:
+    """The thread of which the call repeats most, and how many of its messages it repeats, from its first on.
+
+    A thread may have lost its beginning: programs cut long histories.
+    """
+    best: tuple[_Thread | None, int] = (None, 0)
+    for thread in threads:
+        for start, key in enumerate(thread.keys):
+            if keys and key == keys[0]:
+                length = 0
+                for one, other in zip(thread.keys[start:], keys, strict=False):
+                    if one != other:
+                        break
+                    length += 1
+                # From the middle of a thread it is a repetition only if it reaches the thread's end.
+                if length > best[1] and (start == 0 or start + length == len(thread.keys)):
+                    best = (thread, length)
+    return best
+
+
+def _root_turns(trace: Trace, contents: list[tuple[Span, SpanContent]]) -> list[Turn]:
+    """Without readable model calls: what went into the root and came out, else the trace's previews."""
+    root, content = next(
+        ((span, content) for span, content in contents if span.span_id == trace.root_span_id), (None, None)
+    )
+    asked = (content and content.input_text) or trace.input_preview
+    answered = (content and content.output_text) or trace.output_preview
+    span_id, name = (root.span_id, root.name) if root is not None else ("", "")
+    texts = (("user", asked), ("assistant", answered))
+    return [
+        Turn({"role": role, "parts": [{"type": "text", "text": text}]}, span_id, name) for role, text in texts if text
+    ]
+
+
+def message_key(message: Message) -> str:
+    """What makes a message the same one when it is sent again; "" where there is nothing to show.
+
+    Ids, names, reasoning and white space may differ between an answer and its repetition.
+    """
+    said = []
+    for part in message["parts"]:
+        kind = part["type"]
+        if kind == "text":
+            said.append(" ".join(str(part["text"]).split()))
+        elif kind == "tool_call":
+            said.append(f"call {part.get('name')} {_plain(part.get('arguments'))}")
+        elif kind == "tool_result":
+            said.append(f"result {_plain(part.get('result'))}")
+        elif kind == "media":
+            said.append(f"media {part.get('mime_type')} {part.get('uri')}")
+    text = "\n".join(item for item in said if item)
+    if not text and any(part["type"] == "reasoning" for part in message["parts"]):
+        text = "reasoning"
+    return f"{message['role']}\n{text}" if text else ""
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)

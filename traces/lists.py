@@ -1,0 +1,199 @@
+"""Lists of traces and spans: filters, orderings and pages. Every function's number of queries is fixed.
+
+Pages are by keyset: one starts after the last row of the page before, so rows that arrive meanwhile neither push others
+out nor show them twice.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+from django.db import models
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
+
+from projects.models import Project
+from spans.models import Span
+from traces.models import Trace
+
+M = TypeVar("M", Trace, Span)
+
+# Counts are exact up to here; counting further would read the whole table for a number nobody uses.
+COUNT_LIMIT = 10_000
+
+
+def in_projects(queryset: QuerySet[M], projects: QuerySet[Project]) -> QuerySet[M]:
+    """The rows of these projects. One query for their keys: with one project, the index then gives the order too."""
+    keys = list(projects.order_by().values_list("pk", flat=True))
+    return queryset.filter(project=keys[0]) if len(keys) == 1 else queryset.filter(project__in=keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What both lists can be narrowed by. None and "" stand for anything; texts match whole unless noted."""
+
+    project: str = ""
+    """Slug of the project."""
+    start_from_unix_nano: int | None = None
+    start_before_unix_nano: int | None = None
+    service_name: str = ""
+    name: str = ""
+    """Part of the name, case ignored."""
+    model: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    min_duration_ns: int | None = None
+    min_tokens: int | None = None
+    """Input and output tokens together."""
+    min_cost_usd: Decimal | None = None
+    has_error: bool | None = None
+    text: str = ""
+    """Part of the name, input or output (their first 500 characters), case ignored."""
+
+    def conditions(self) -> Iterator[Q]:
+        """The conditions that traces and spans have in common."""
+        if self.project:
+            yield Q(project__slug=self.project)
+        if self.start_from_unix_nano is not None:
+            yield Q(start_time_unix_nano__gte=self.start_from_unix_nano)
+        if self.start_before_unix_nano is not None:
+            yield Q(start_time_unix_nano__lt=self.start_before_unix_nano)
+        if self.name:
+            yield Q(name__icontains=self.name)
+        if self.min_cost_usd is not None:
+            yield Q(cost_usd__gte=self.min_cost_usd)
+        if self.text:
+            yield text_condition(self.text)
+        for field in ("service_name", "session_id", "user_id"):
+            if value := getattr(self, field):
+                yield Q(**{field: value})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceFilters(Filters):
+    status: str = ""
+
+    def apply(self, traces: QuerySet[Trace]) -> QuerySet[Trace]:
+        traces = traces.filter(*self.conditions())
+        if self.status:
+            traces = traces.filter(status=self.status)
+        if self.model:
+            traces = traces.filter(model_names__contains=orjson.dumps(self.model).decode())
+        if self.has_error is not None:
+            traces = traces.filter(error_count__gt=0) if self.has_error else traces.filter(error_count=0)
+        if self.min_duration_ns is not None:
+            traces = traces.filter(duration_ns__gte=self.min_duration_ns)
+        if self.min_tokens is not None:
+            traces = traces.alias(tokens=total_tokens()).filter(tokens__gte=self.min_tokens)
+        return traces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanFilters(Filters):
+    """`model` is the request's or the response's."""
+
+    trace: Trace | None = None
+    span_type: str = ""
+
+    def apply(self, spans: QuerySet[Span]) -> QuerySet[Span]:
+        spans = spans.filter(*self.conditions())
+        if self.trace is not None:
+            spans = spans.filter(trace_row=self.trace, day=self.trace.day)
+        if self.span_type:
+            spans = spans.filter(span_type=self.span_type)
+        if self.model:
+            spans = spans.filter(Q(request_model=self.model) | Q(response_model=self.model))
+        if self.has_error is not None:
+            spans = spans.filter(is_error=self.has_error)
+        if self.min_duration_ns is not None:
+            spans = spans.filter(end_time_unix_nano__gte=F("start_time_unix_nano") + self.min_duration_ns)
+        if self.min_tokens is not None:
+            spans = spans.alias(tokens=total_tokens()).filter(tokens__gte=self.min_tokens)
+        return spans
+
+
+def total_tokens() -> Combinable:
+    """Input and output tokens of a trace or a span; an unknown number counts as 0."""
+    return Coalesce(F("input_tokens"), 0) + Coalesce(F("output_tokens"), 0)
+
+
+def text_condition(text: str) -> Q:
+    """Name, input or output preview holds the text, case ignored."""
+    return Q(name__icontains=text) | Q(input_preview__icontains=text) | Q(output_preview__icontains=text)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """A sort key that is never null, and its direction; rows with the same key follow their primary key."""
+
+    name: str
+    expression: Combinable
+    field: "models.Field[Any, Any]"
+    descending: bool = True
+
+    def reversed(self) -> "Ordering":
+        return dataclasses.replace(self, descending=not self.descending)
+
+
+_BIG_INTEGER: "models.Field[Any, Any]" = models.BigIntegerField()
+_COST: "models.Field[Any, Any]" = models.DecimalField(max_digits=20, decimal_places=10)
+
+# Descending first: what people mean by a column of a list. Only `created_at` never changes while a trace grows.
+TRACE_ORDERINGS = {
+    ordering.name: ordering
+    for ordering in (
+        Ordering("created_at", F("created_at"), models.DateTimeField()),
+        Ordering("start_time", F("start_time_unix_nano"), _BIG_INTEGER),
+        Ordering("duration", F("duration_ns"), _BIG_INTEGER),
+        Ordering("span_count", F("span_count"), _BIG_INTEGER),
+        Ordering("error_count", F("error_count"), _BIG_INTEGER),
+        Ordering("tokens", total_tokens(), _BIG_INTEGER),
+        Ordering("cost_usd", Coalesce(F("cost_usd"), Value(Decimal(0)), output_field=_COST), _COST),
+    )
+}
+SPAN_ORDERINGS = {"start_time": TRACE_ORDERINGS["start_time"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a row stands in an ordering."""
+
+    value: Any
+    key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[M]):
+    """Rows in their order; `end` is the last one's position where more rows follow, else None."""
+
+    rows: list[M]
+    end: Position | None
+
+
+def page(
+    queryset: QuerySet[M], ordering: Ordering, limit: int, after: Position | None = None, offset: int = 0
+) -> Page[M]:
+    """At most `limit` rows, from behind a position or an offset. One query."""
+    queryset = queryset.annotate(sort_value=ordering.expression)
+    if after is not None:
+        beyond = "lt" if ordering.descending else "gt"
+        # The first condition is the index's bound, the second tells apart the rows that share its value.
+        queryset = queryset.filter(**{f"sort_value__{beyond}e": after.value}).filter(
+            Q(**{f"sort_value__{beyond}": after.value}) | Q(**{f"pk__{beyond}": after.key})
+        )
+    sign = "-" if ordering.descending else ""
+    found: list[Any] = list(queryset.order_by(f"{sign}sort_value", f"{sign}pk")[offset : offset + limit + 1])
+    if len(found) <= limit:
+        return Page(found, None)
+    last = found[limit - 1]
+    return Page(found[:limit], Position(last.sort_value, last.pk))
+
+
+def count_up_to_limit(queryset: QuerySet[M]) -> int:
+    """The number of rows, or COUNT_LIMIT + 1 where there are more. One query, which stops counting there."""
+    return queryset.order_by()[: COUNT_LIMIT + 1].count()

@@ -1,0 +1,92 @@
+"""manage.py exporttraces: write traces as OTLP files, which importtraces reads back exactly."""
+
+import datetime
+import gzip
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from spans.timestamps import to_unix_nano
+from traces.management.commands.importtraces import find_project
+from traces.models import Trace
+from traces.otlp.codec import Encoding, serialize
+from traces.otlp.encode import traces_data
+from traces.queries import load_spans
+
+CHUNK = 500
+
+
+class Command(BaseCommand):
+    help = (
+        "Export traces as OTLP. To a name that ends in .jsonl or .jsonl.gz: JSON lines, one trace a line, in the form "
+        "of the Collector's file exporter. To any other name: a folder with one protobuf file a trace."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("output", type=Path, help="a .jsonl or .jsonl.gz file, or a folder; made if missing")
+        parser.add_argument("--project", help="slug of the project (default: every project)")
+        parser.add_argument("--since", type=moment, help="traces that start at or after this ISO 8601 time")
+        parser.add_argument("--until", type=moment, help="traces that start before this ISO 8601 time")
+        parser.add_argument("--trace-id", action="append", dest="trace_ids", help="32 hex digits; may be repeated")
+
+    def handle(self, *args: Any, output: Path, **options: Any) -> None:
+        traces = Trace.objects.order_by("start_time_unix_nano", "id")
+        if options["project"]:
+            traces = traces.filter(project=find_project(options["project"]))
+        if options["since"] is not None:
+            traces = traces.filter(start_time_unix_nano__gte=options["since"])
+        if options["until"] is not None:
+            traces = traces.filter(start_time_unix_nano__lt=options["until"])
+        if options["trace_ids"]:
+            traces = traces.filter(trace_id__in=[trace_id.lower() for trace_id in options["trace_ids"]])
+        progress = tqdm(traces.iterator(chunk_size=CHUNK), total=traces.count(), unit=" traces", disable=None)
+        try:
+            spans = write_lines(progress, output) if is_lines(output) else write_folder(progress, output)
+        except OSError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{spans} spans are in {output}.")
+
+
+def moment(text: str) -> int:
+    """Unix nanoseconds of an ISO 8601 time; without an offset it is UTC. Raises ArgumentTypeError."""
+    try:
+        time = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no ISO 8601 time, such as 2026-01-31 or 2026-01-31T12:00:00Z") from None
+    return to_unix_nano(time if time.tzinfo else time.replace(tzinfo=datetime.UTC))
+
+
+def is_lines(output: Path) -> bool:
+    return output.name.endswith((".jsonl", ".jsonl.gz"))
+
+
+def write_lines(traces: Iterable[Trace], output: Path) -> int:
+    """Raises OSError. Returns the number of spans; one query a trace."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with open_output(output) as file:
+        return sum(write(file, trace, Encoding.JSON, end=b"\n") for trace in traces)
+
+
+def write_folder(traces: Iterable[Trace], output: Path) -> int:
+    """As write_lines."""
+    output.mkdir(parents=True, exist_ok=True)
+    spans = 0
+    for trace in traces:
+        # Two projects may have a trace of the same id, so the row key is part of the name.
+        with (output / f"{trace.trace_id}-{trace.pk.hex[:8]}.pb").open("wb") as file:
+            spans += write(file, trace, Encoding.PROTOBUF)
+    return spans
+
+
+def write(file: IO[bytes], trace: Trace, encoding: Encoding, end: bytes = b"") -> int:
+    spans = load_spans(trace, payload=True)
+    file.write(serialize(traces_data(trace.trace_id, spans), encoding) + end)
+    return len(spans)
+
+
+def open_output(output: Path) -> IO[bytes]:
+    return gzip.open(output, "wb") if output.suffix == ".gz" else output.open("wb")  # type: ignore[return-value]

@@ -1,0 +1,107 @@
+"""Who may export, and how many at a time: the same for HTTP and gRPC, whose event loops never touch the database."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from django import db
+from django.conf import settings
+
+from projects.authentication import find_key
+from projects.models import ApiKey
+from projects.request_context import project_id
+from projects.usage import meter
+from traces import receipts
+from traces.otlp.errors import PERMISSION_DENIED, UNAVAILABLE, OtlpError, otlp_error
+from traces.receipt_models import ExportReceipt
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BODY_SECONDS = 60
+# Exporters give up after 10 s: the answer comes before that, also when the database does not.
+KEY_SECONDS = 3.0
+KEY_THREADS = 2
+EXPORT_SECONDS = 6.5
+
+
+def run_in_database_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Call the function as Django calls a view: connections that went bad are closed before and after."""
+    db.close_old_connections()
+    try:
+        return function(*arguments)
+    finally:
+        db.close_old_connections()
+
+
+def usable_key(headers: Mapping[str, str]) -> ApiKey:
+    """The key in the headers, which may send spans now. Raises OtlpError. Runs in a thread."""
+    try:
+        return run_in_database_thread(_usable_key, headers)
+    except Exception as error:
+        raise otlp_error(error) from error
+
+
+def _usable_key(headers: Mapping[str, str]) -> ApiKey:
+    key = find_key(headers)
+    if not key.can_ingest:
+        raise OtlpError(PERMISSION_DENIED, "this API key may not send spans")
+    meter.check(key.project)
+    return key
+
+
+class ExportThreads:
+    """The threads that exports run in, and how many exports may be under way or waiting for one."""
+
+    def __init__(self) -> None:
+        self.executor = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="export")
+        # Apart, so that a new request never waits behind those that have been let in.
+        self.key_executor = ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="export-key")
+        self.taken = 0
+
+    async def authenticate(self, headers: Mapping[str, str]) -> ApiKey:
+        """The key in the headers, which may send spans now. Raises OtlpError (401, 403, 429, 503)."""
+        looking = self.key_executor.submit(contextvars.copy_context().run, usable_key, headers)
+        key = await _finish(looking, KEY_SECONDS)
+        project_id.set(key.project_id)
+        return key
+
+    async def export(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run an export. Raises OtlpError (503), at once if MAX_CONCURRENT_EXPORTS are under way."""
+        if self.taken >= settings.MAX_CONCURRENT_EXPORTS:
+            raise OtlpError(UNAVAILABLE, "too many exports at the same time; send again")
+        self.taken += 1
+        try:
+            return await _finish(
+                self.executor.submit(contextvars.copy_context().run, function, *arguments), EXPORT_SECONDS
+            )
+        finally:
+            self.taken -= 1
+
+    def note_refusal(self, receipt: ExportReceipt) -> None:
+        """Write the receipt of a refused request, without anybody waiting for it."""
+        self.key_executor.submit(run_in_database_thread, receipts.note_refusal, receipt)
+
+    def flush_usage(self) -> None:
+        """Write what was counted in the last second; a database that can't take it loses only that."""
+        try:
+            run_in_database_thread(meter.flush)
+        except db.Error as error:
+            logger.warning("The usage of the last second was not recorded: %s", type(error).__name__)
+
+    def shutdown(self) -> None:
+        """Take nothing new; what has begun goes on to its end."""
+        self.executor.shutdown(wait=False)
+        self.key_executor.shutdown(wait=False)
+
+
+async def _finish(future: "Future[T]", seconds: float) -> T:
+    """Wait so long and no longer: what has begun goes on, what has not is cancelled. Raises OtlpError (503)."""
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+    except TimeoutError:
+        raise OtlpError(UNAVAILABLE, "the server or its database is too slow now; send again") from None

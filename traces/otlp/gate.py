@@ -1,0 +1,231 @@
+"""The ASGI application in front of Django: what a threaded WSGI server can't do without being hurt by slow clients.
+
+An OTLP request first has its key checked, then its body read, both bounded in time and size, and only then takes one of
+the export threads. Every other request has its body read here as well, so that no thread ever waits for a client.
+"""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi import build_environ
+from django.conf import settings
+
+from projects.authentication import SCOPE_ENTRY
+from projects.models import ApiKey
+from projects.usage import meter
+from traces import metrics
+from traces.otlp import codec
+from traces.otlp.admission import BODY_SECONDS, ExportThreads
+from traces.otlp.errors import BODY_TOO_SLOW, UNAVAILABLE, OtlpError, fault_of_status, otlp_error, too_large
+from traces.otlp.http import READ_METHODS, RECEIPT_ENTRY, Answer, error_answer, with_receipt
+from traces.receipt_models import ExportReceipt
+from traces.receipts import open_receipt
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+TRACES_PATH = "/v1/traces"
+OTLP_PATHS = {TRACES_PATH, "/v1/logs", "/v1/metrics"}
+# All bodies in memory together, in multiples of the largest one allowed.
+BODIES_IN_MEMORY = 4
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole."""
+
+
+class Gate:
+    """ASGI application over Django's WSGI application."""
+
+    def __init__(self, django_application: Any) -> None:
+        self.django = django_application
+        self.site = WSGIMiddleware(django_application, workers=settings.WEB_THREADS)
+        self.threads = ExportThreads()
+        self.body_bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.lifespan(receive, send)
+        elif scope["type"] != "http":
+            await self.site(scope, receive, send)  # type: ignore[arg-type]
+        elif is_otlp(scope):
+            with metrics.HTTP.measure() as exchange:
+                answered = await self.answer_otlp(scope, receive)
+                if answered is not None:
+                    exchange.status = str(answered.status)
+                    await send_answer(send, answered)
+        else:
+            await self.serve_site(scope, receive, send)
+
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self.threads.flush_usage)
+        self.threads.shutdown()
+        self.site.executor.shutdown(wait=False)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def answer_otlp(self, scope: Scope, receive: Receive) -> Answer | None:
+        """The OTLP answer to a request, None if its client is gone."""
+        headers = header_fields(scope)
+        content_type = headers.get("content-type", "")
+        receipt: ExportReceipt | None = None
+        try:
+            key = await self.threads.authenticate(headers)
+            if scope["path"] == TRACES_PATH:
+                receipt = open_http_receipt(scope, headers, key)
+            body = await self.read_body(headers, receive, settings.MAX_BODY_BYTES)
+            metrics.HTTP.received_bytes.inc(len(body))
+            try:
+                environ = wsgi_environ({**scope, SCOPE_ENTRY: key, RECEIPT_ENTRY: receipt}, body)
+                made = await self.threads.export(call_wsgi, self.django, environ)
+                if receipt is None and made.status == HTTPStatus.OK:
+                    meter.charge(key.project_id, 0, len(body))
+            finally:
+                self.body_bytes -= len(body)
+        except ClientGone:
+            return None
+        except Exception as error:  # noqa: BLE001 - nothing may answer with a page of the server's own
+            failure = otlp_error(error)
+            if receipt is not None:
+                receipt.message = failure.message
+            made = error_answer(failure, content_type)
+        made = as_otlp(made, content_type)
+        if receipt is None:
+            return made
+        if made.status == HTTPStatus.OK:
+            meter.charge(receipt.project_id, receipt.spans_received, receipt.body_bytes)
+        elif not fault_of_status(made.status).retryable:
+            self.threads.note_refusal(receipt)
+            made = with_receipt(made, receipt)
+        return made
+
+    async def serve_site(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = header_fields(scope)
+        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+            body = b""
+        else:
+            try:
+                body = await self.read_body(headers, receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+            except ClientGone:
+                return
+            except OtlpError as error:
+                await send_answer(send, error_answer(error, ""))
+                return
+            self.body_bytes -= len(body)
+        await self.site(with_length(scope, len(body)), replay(body), send)  # type: ignore[arg-type]
+
+    async def read_body(self, headers: dict[str, str], receive: Receive, limit_bytes: int) -> bytes:
+        """The whole body. It stays counted in `body_bytes` until the caller ends that. Raises OtlpError, ClientGone."""
+        if int(headers.get("content-length", "0")) > limit_bytes:
+            raise too_large(limit_bytes)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    part = message.get("body", b"")
+                    more = message.get("more_body", False)
+                    parts.append(part)
+                    size += len(part)
+                    self.body_bytes += len(part)
+                    if size > limit_bytes:
+                        raise too_large(limit_bytes)
+                    if self.body_bytes > BODIES_IN_MEMORY * settings.MAX_BODY_BYTES:
+                        raise OtlpError(UNAVAILABLE, "too much is being received at the same time; send again")
+        except BaseException as error:
+            self.body_bytes -= size
+            if isinstance(error, TimeoutError):
+                raise OtlpError(BODY_TOO_SLOW, f"the body did not arrive within {BODY_SECONDS} seconds") from None
+            raise
+        return b"".join(parts)
+
+
+def open_http_receipt(scope: Scope, headers: dict[str, str], key: ApiKey) -> ExportReceipt:
+    address = scope.get("client") or ("",)
+    return open_receipt(
+        key.project_id, ExportReceipt.Transport.HTTP, key.pk, str(address[0]), headers.get("user-agent", "")
+    )
+
+
+def is_otlp(scope: Scope) -> bool:
+    """Whether the request gets an OTLP answer: all but the read API on OTLP's paths, and protobuf on any path."""
+    if scope["path"].rstrip("/") in OTLP_PATHS:
+        return scope["method"] not in READ_METHODS
+    if scope["method"] in {*READ_METHODS, "OPTIONS", "DELETE"}:
+        return False
+    content_type = header_fields(scope).get("content-type", "")
+    return codec.media_type(content_type) == codec.Encoding.PROTOBUF.value
+
+
+def header_fields(scope: Scope) -> dict[str, str]:
+    """Header fields by lower-case name; of equal names the last one."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def with_length(scope: Scope, length: int) -> Scope:
+    """The request as if its body had not been chunked, and with an ASCII query, as WSGI needs them."""
+    headers = [field for field in scope["headers"] if field[0] not in (b"content-length", b"transfer-encoding")]
+    headers.append((b"content-length", str(length).encode()))
+    query = scope["query_string"]
+    return {
+        **scope,
+        "headers": headers,
+        "query_string": query if query.isascii() else quote(query, safe="=&%+").encode(),
+    }
+
+
+def wsgi_environ(scope: Scope, body: bytes) -> dict[str, Any]:
+    environ: dict[str, Any] = build_environ(with_length(scope, len(body)), None)  # type: ignore[arg-type, assignment]
+    environ["wsgi.input"] = io.BytesIO(body)
+    return environ
+
+
+def call_wsgi(application: Any, environ: dict[str, Any]) -> Answer:
+    """The whole answer of a WSGI application. Runs in a thread."""
+    started: dict[str, Any] = {}
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+        started["status"] = int(status.split(" ", 1)[0])
+        started["headers"] = dict(headers)
+
+    parts = application(environ, start_response)
+    try:
+        body = b"".join(parts)
+    finally:
+        parts.close()
+    return Answer(started["status"], started["headers"], body)
+
+
+def as_otlp(made: Answer, content_type: str) -> Answer:
+    """The answer itself if it is an OTLP one, else the google.rpc.Status that says the same: for Django's own pages."""
+    expected = codec.answer_encoding(content_type).value
+    if made.headers.get("Content-Type") == expected and made.status != 500:
+        return made
+    fault = fault_of_status(made.status)
+    message = f"{made.status} {HTTPStatus(made.status).phrase}; OTLP traces go to POST /v1/traces"
+    return error_answer(OtlpError(fault, message), content_type)
+
+
+def replay(body: bytes) -> Receive:
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+async def send_answer(send: Send, made: Answer) -> None:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in made.headers.items()]
+    await send({"type": "http.response.start", "status": made.status, "headers": headers})
+    await send({"type": "http.response.body", "body": made.body})

@@ -1,0 +1,203 @@
+"""OTLP over gRPC: Export of traces, logs and metrics with the rules of the HTTP receiver.
+
+Source: OTLP specification ac2c4b5d, "OTLP/gRPC". The call is served as a stream of one message, which looks the same on
+the wire, because only so is the key checked before the message is read.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import grpc
+from django.conf import settings
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+
+from projects.authentication import note_use
+from projects.models import ApiKey
+from projects.request_context import begin_request, request_id
+from projects.usage import meter
+from traces import metrics
+from traces.otlp import codec, receiver
+from traces.otlp.admission import BODY_SECONDS, ExportThreads, run_in_database_thread
+from traces.otlp.errors import BAD_DATA, BODY_TOO_SLOW, UNAVAILABLE, OtlpError, otlp_error
+from traces.otlp.http import RECEIPT_HEADER
+from traces.otlp.other_signals import LOGS, METRICS
+from traces.otlp.self_tracing import describe, request_span
+from traces.receipt_models import ExportReceipt
+from traces.receipts import open_receipt
+
+EXPORT_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+OTHER_EXPORTS = {signal.grpc_method: signal for signal in (LOGS, METRICS)}
+# Whole messages in memory together, in multiples of the largest one allowed.
+MAX_MESSAGES = 4
+Trailer = tuple[tuple[str, str | bytes], ...]
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Answers Export; everything else is UNIMPLEMENTED."""
+
+    def __init__(self) -> None:
+        self.threads = ExportThreads()
+        self.reading = 0
+        self.message_bytes = 0
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        method = handler_call_details.method
+        if method == EXPORT_METHOD or method in OTHER_EXPORTS:
+            return grpc.stream_unary_rpc_method_handler(partial(self.export, method))
+        return None
+
+    async def export(self, method: str, messages: AsyncIterator[bytes], context: Any) -> bytes:
+        headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+        begin_request(headers)
+        with metrics.GRPC.measure() as exchange, request_span(method[1:], headers) as span:
+            answered, trailer = await self.answer(method, messages, context, headers)
+            context.set_trailing_metadata((*trailer, ("x-request-id", request_id.get())))
+            if isinstance(answered, bytes):
+                exchange.status = grpc.StatusCode.OK.name
+                return answered
+            code = _CODES[answered.fault.grpc_code]
+            exchange.status = code.name
+            describe(span, {"rpc.response.status_code": code.name}, is_failure=answered.fault.retryable)
+            await context.abort(code, answered.message)
+        raise AssertionError("abort raises")
+
+    async def answer(
+        self, method: str, messages: AsyncIterator[bytes], context: Any, headers: dict[str, str]
+    ) -> tuple[bytes | OtlpError, Trailer]:
+        """The answer, or why there is none, and the trailing metadata with it."""
+        receipt: ExportReceipt | None = None
+        try:
+            key = await self.threads.authenticate(headers)
+            if method == EXPORT_METHOD:
+                receipt = open_receipt(
+                    key.project_id, ExportReceipt.Transport.GRPC, key.pk, context.peer(), headers.get("user-agent", "")
+                )
+            body = await self.read_message(messages)
+            metrics.GRPC.received_bytes.inc(len(body))
+            try:
+                export = (
+                    partial(export_body, body, key, receipt) if receipt else partial(export_other, method, body, key)
+                )
+                answered = await self.threads.export(run_in_database_thread, export)
+            finally:
+                self.message_bytes -= len(body)
+            if receipt is None:
+                meter.charge(key.project_id, 0, len(body))
+                return answered, ()
+            meter.charge(key.project_id, receipt.spans_received, receipt.body_bytes)
+            return answered, (receipt_entry(receipt),)
+        except Exception as error:  # noqa: BLE001 - what is unknown must be UNAVAILABLE, which gRPC would call UNKNOWN
+            failure = otlp_error(error)
+        if failure.fault.retryable:
+            return failure, (("grpc-status-details-bin", retry_status(failure)),)
+        if receipt is None:
+            return failure, ()
+        receipt.message = failure.message
+        self.threads.note_refusal(receipt)
+        return failure, (receipt_entry(receipt),)
+
+    async def read_message(self, messages: AsyncIterator[bytes]) -> bytes:
+        """The one message of the call. The caller takes it out of `message_bytes` afterwards. Raises OtlpError."""
+        if (
+            self.reading >= settings.MAX_CONCURRENT_EXPORTS
+            or self.message_bytes >= MAX_MESSAGES * settings.MAX_BODY_BYTES
+        ):
+            raise OtlpError(UNAVAILABLE, "too much is being received at the same time; send again")
+        self.reading += 1
+        try:
+            message = await read_message(messages)
+        finally:
+            self.reading -= 1
+        self.message_bytes += len(message)
+        return message
+
+
+async def read_message(messages: AsyncIterator[bytes]) -> bytes:
+    """The one message of the call. Raises OtlpError."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for message in messages:
+                return message
+    except TimeoutError:
+        raise OtlpError(BODY_TOO_SLOW, f"the message did not arrive within {BODY_SECONDS} seconds") from None
+    raise OtlpError(BAD_DATA, "the call has no message")
+
+
+def receipt_entry(receipt: ExportReceipt) -> tuple[str, str]:
+    return RECEIPT_HEADER, str(receipt.pk)
+
+
+def export_body(body: bytes, key: ApiKey, receipt: ExportReceipt) -> bytes:
+    receipt.wire_bytes = receipt.body_bytes = len(body)  # gRPC has inflated it
+    exported = receiver.export_body(body, codec.Encoding.PROTOBUF, key.project, receipt)
+    note_use(key)
+    return exported.SerializeToString()
+
+
+def export_other(method: str, body: bytes, key: ApiKey) -> bytes:
+    """Take an export that is not one of traces."""
+    exported = OTHER_EXPORTS[method].export_body(body, codec.Encoding.PROTOBUF, key.project)
+    note_use(key)
+    return bytes(exported.SerializeToString())
+
+
+def retry_status(error: OtlpError) -> bytes:
+    """The google.rpc.Status with the RetryInfo that makes the error retryable."""
+    status = error.status
+    detail = AnyMessage()
+    detail.Pack(RetryInfo(retry_delay=Duration(seconds=error.retry_after_seconds)))
+    status.details.append(detail)
+    return bytes(status.SerializeToString())
+
+
+class GrpcServer:
+    """The server with its event loop in a thread of its own. `address` has the port that it got in place of port 0."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.address = f"{host}:{port}"
+        self.service = TraceService()
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="grpc", daemon=True)
+
+    def start(self) -> None:
+        """Listen. Raises OSError if the port is taken."""
+        self.thread.start()
+        self._wait(self._start())
+
+    def stop(self, grace_seconds: float = 20) -> None:
+        """Take no new calls, let those under way finish, at most so many seconds."""
+        self._wait(self.server.stop(grace_seconds))
+        self.service.threads.shutdown()
+        self.service.threads.flush_usage()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+
+    def _wait(self, coroutine: Any) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    async def _start(self) -> None:
+        limit = settings.MAX_BODY_BYTES
+        self.server = grpc.aio.server(
+            # Without so_reuseport=0 a second server would share the port and nobody would notice.
+            options=[("grpc.max_receive_message_length", limit), ("grpc.so_reuseport", 0)]
+        )
+        self.server.add_generic_rpc_handlers((self.service,))
+        try:
+            self.address = f"{self.host}:{self.server.add_insecure_port(self.address)}"
+        except RuntimeError as error:
+            raise OSError(f"{self.address} can't be listened on; is the port taken?") from error
+        await self.server.start()
+
+
+def start_server(host: str, port: int) -> GrpcServer:
+    """A listening server. Raises OSError if the port is taken."""
+    server = GrpcServer(host, port)
+    server.start()
+    return server

@@ -1,0 +1,107 @@
+"""The one ingest function behind HTTP, gRPC and the import command."""
+
+from collections.abc import Iterable
+from time import perf_counter
+
+from django import db
+from django.conf import settings
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from projects.models import Project
+from spans.project_tables import tables_for
+from spans.sanitizers import sanitize
+from spans.semconv import normalize
+from traces.database_faults import leave_read_only_session
+from traces.metrics import count_spans
+from traces.otlp import codec
+from traces.otlp.decode import Decoded, Rejection, decode
+from traces.receipt_models import ExportReceipt, ReceiptStatus, RejectedSpans
+from traces.receipts import open_receipt, write_receipt
+from traces.store import Stored, store
+
+
+def export(
+    request: ExportTraceServiceRequest, project: Project, receipt: ExportReceipt | None = None
+) -> ExportTraceServiceResponse:
+    """`export_parts` of a request that is in memory as one message."""
+    return export_parts([request], project, receipt)
+
+
+def export_body(
+    body: bytes, encoding: codec.Encoding, project: Project, receipt: ExportReceipt
+) -> ExportTraceServiceResponse:
+    """`export_parts` of a body as a transport has it. Raises OtlpError also for what can't be decoded."""
+    return export_parts(codec.parse_export(body, ExportTraceServiceRequest, encoding), project, receipt)
+
+
+def export_parts(
+    parts: Iterable[ExportTraceServiceRequest], project: Project, receipt: ExportReceipt | None = None
+) -> ExportTraceServiceResponse:
+    """Store the spans of a request, which comes in parts, in the project, with the request's receipt.
+
+    On return, every span that is not counted as rejected is committed. Parts are read one after the other, all before
+    anything is stored. Raises OtlpError if the request is over a limit, django.db.Error where the database is at
+    fault; then nothing of it is stored.
+    Source: opentelemetry-proto docs/specification.md, OTLP/HTTP Response; "Partial Success".
+    """
+    started = perf_counter()
+    receipt = receipt or open_receipt(project.pk, ExportReceipt.Transport.IMPORT)
+    decoded = decode(parts)
+    tables = tables_for(project)
+    for record in decoded.records:
+        sanitize(record)
+        normalize(record, tables)
+
+    def finish(stored: Stored) -> None:
+        _fill(receipt, decoded, stored)
+        receipt.duration_ms = round((perf_counter() - started) * 1000, 3)
+        write_receipt(receipt)
+        if decoded.rejected and settings.REJECTED_SPANS_DAYS:
+            _keep(receipt, decoded.rejected)
+
+    try:
+        stored = store(project.pk, decoded.records, finish, tables)
+    except db.Error as error:
+        leave_read_only_session(error)
+        raise
+    rejected = [(rejection.reason, rejection.count) for rejection in decoded.rejected]
+    count_spans(stored.added, stored.replaced, stored.duplicates, rejected)
+
+    response = ExportTraceServiceResponse()
+    if decoded.rejected:
+        response.partial_success.rejected_spans = receipt.spans_rejected
+        response.partial_success.error_message = receipt.message
+    return response
+
+
+def _fill(receipt: ExportReceipt, decoded: Decoded, stored: Stored) -> None:
+    receipt.spans_added = stored.added
+    receipt.spans_replaced = stored.replaced
+    receipt.spans_duplicate = stored.duplicates
+    receipt.spans_rejected = sum(rejection.count for rejection in decoded.rejected)
+    receipt.spans_received = len(decoded.records) + receipt.spans_rejected
+    receipt.spans_cut = sum(record.cut for record in decoded.records)
+    if decoded.rejected:
+        receipt.status = ReceiptStatus.PARTIAL
+        receipt.rejections = [{"reason": rejection.reason, "count": rejection.count} for rejection in decoded.rejected]
+        receipt.message = "; ".join(
+            f"{rejection.count} span(s) rejected: {rejection.reason}" for rejection in decoded.rejected
+        )
+
+
+def _keep(receipt: ExportReceipt, rejected: list[Rejection]) -> None:
+    """Store the rejected spans as they came. One statement."""
+    RejectedSpans.objects.bulk_create(
+        RejectedSpans(
+            receipt_id=receipt.pk,
+            project_id=receipt.project_id,
+            reason=rejection.reason,
+            span_count=rejection.count,
+            kept_count=rejection.kept_count,
+            request=rejection.kept.SerializeToString(),
+        )
+        for rejection in rejected
+    )

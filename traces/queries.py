@@ -1,0 +1,168 @@
+"""Reading and deleting traces, for the API, the admin and the mirror. Each function has a fixed number of queries."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Case, Q, QuerySet, When
+
+from projects.models import Project
+from spans.keys import span_row_key
+from spans.logs import attach_logs
+from spans.models import Span, SpanLog
+from traces import rollup
+from traces.models import Trace
+
+TRACES_A_DELETION = 100
+# The columns that hold a span's payload; without them a row is a few hundred bytes.
+PAYLOAD_FIELDS = ("attributes", "events", "links", "resource", "scope", "warnings")
+
+_OTEL_TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database can hold, and be asked for, this text: no U+0000, no lone surrogate."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def get_trace(projects: QuerySet[Project], identifier: str) -> Trace | None:
+    """The trace with this OTel trace id (32 hex digits, any case) or framework id; the latest where several have it.
+
+    Only from the given projects. One query for an OTel id that is there; at most three for any other.
+    """
+    if not identifier or not is_storable(identifier):
+        return None
+    traces = Trace.objects.filter(project__in=projects).select_related("project").order_by("-created_at", "-id")
+    if _OTEL_TRACE_ID.fullmatch(identifier):
+        trace = traces.filter(trace_id=identifier.lower()).first()
+        if trace is not None:
+            return trace
+    by_framework_id = ~Q(framework_trace_id="") & Q(framework_trace_id=identifier)
+    trace = traces.filter(by_framework_id).first()
+    if trace is not None:
+        return trace
+    # One OTel trace may hold several runs of a framework, and its row names only one of them.
+    main_spans = Span.objects.filter(by_framework_id, project__in=projects).order_by()
+    return traces.filter(pk__in=main_spans.values("trace_row")).first()
+
+
+def get_traces(projects: QuerySet[Project], identifiers: Collection[str]) -> dict[str, Trace]:
+    """The traces with these ids, by the id that was given, each as `get_trace` would find it. Three queries."""
+    wanted = {identifier for identifier in identifiers if identifier and is_storable(identifier)}
+    traces = Trace.objects.filter(project__in=projects).order_by("created_at", "id")
+    otel_ids = {identifier.lower() for identifier in wanted if _OTEL_TRACE_ID.fullmatch(identifier)}
+    by_otel_id = {trace.trace_id: trace for trace in traces.filter(trace_id__in=otel_ids)}
+    by_framework_id: dict[str, Trace] = {}
+    named = ~Q(framework_trace_id="") & Q(framework_trace_id__in=wanted)
+    main_spans = Span.objects.filter(named, project__in=projects).order_by()
+    rows = traces.filter(pk__in=main_spans.values("trace_row")).in_bulk()
+    for trace_row_id, framework_id in main_spans.values_list("trace_row", "framework_trace_id"):
+        if trace_row_id in rows:
+            by_framework_id[framework_id] = rows[trace_row_id]
+    by_framework_id |= {trace.framework_trace_id: trace for trace in traces.filter(named)}
+    return {
+        identifier: trace
+        for identifier in wanted
+        if (trace := by_otel_id.get(identifier.lower()) or by_framework_id.get(identifier)) is not None
+    }
+
+
+def main_spans(traces: Collection[Trace]) -> dict[UUID, Span]:
+    """The main span, with payload, of the run that each trace is named after, by trace; not for others. One query."""
+    runs = {trace.pk: trace.framework_trace_id for trace in traces if trace.framework_trace_id}
+    spans = spans_of(*(trace for trace in traces if trace.pk in runs)).filter(
+        ~Q(framework_trace_id=""), framework_trace_id__in=set(runs.values())
+    )
+    # The earliest comes last and stays.
+    return {
+        span.trace_row_id: span
+        for span in spans.order_by("-start_time_unix_nano", "-id")
+        if span.framework_trace_id == runs[span.trace_row_id]
+    }
+
+
+def main_span(trace: Trace, framework_trace_id: str) -> Span | None:
+    """The main span, with payload, of the run with this id, else of the one the trace is named after. One query."""
+    spans = spans_of(trace).filter(~Q(framework_trace_id=""), project=trace.project_id)
+    runs = [run for run in (framework_trace_id, trace.framework_trace_id) if run and is_storable(run)]
+    wanted_first = Case(When(framework_trace_id=framework_trace_id, then=0), default=1)
+    found = spans.filter(framework_trace_id__in=runs)
+    return found.order_by(wanted_first, "start_time_unix_nano", "id").first()
+
+
+def io_span(trace: Trace, field: str) -> Span | None:
+    """The span that the trace's preview of this field ("input" or "output") was taken from, with payload.
+
+    Two queries, with its log records.
+    """
+    preview = getattr(trace, f"{field}_preview")
+    if not preview:
+        return None
+    root_first = Case(When(span_id=trace.root_span_id, then=0), default=1)
+    spans = spans_of(trace).filter(**{f"{field}_preview": preview})
+    return _with_logs(spans.order_by(root_first, "start_time_unix_nano", "id").first())
+
+
+def load_spans(trace: Trace, payload: bool) -> list[Span]:
+    """The trace's spans by start and key. One query; without the payload the JSON columns are deferred."""
+    spans = spans_of(trace).order_by("start_time_unix_nano", "id")
+    return list(spans if payload else spans.defer(*PAYLOAD_FIELDS))
+
+
+def load_spans_of(traces: Collection[Trace]) -> dict[UUID, list[Span]]:
+    """The spans of several traces with their payload, by trace, each by start and key. One query."""
+    found: dict[UUID, list[Span]] = {trace.pk: [] for trace in traces}
+    for span in spans_of(*traces).order_by("start_time_unix_nano", "id"):
+        found[span.trace_row_id].append(span)
+    return found
+
+
+def spans_of(*traces: Trace) -> QuerySet[Span]:
+    """The spans of these traces; the days tell PostgreSQL which partitions to read."""
+    if len(traces) == 1:
+        return Span.objects.filter(trace_row=traces[0], day=traces[0].day)
+    return Span.objects.filter(trace_row__in=traces, day__in={trace.day for trace in traces})
+
+
+def get_span(trace: Trace, span_id: str) -> Span | None:
+    """One span of the trace with its payload and log records. Two queries."""
+    if not re.fullmatch("[0-9a-fA-F]{16}", span_id):
+        return None
+    return _with_logs(spans_of(trace).filter(pk=span_row_key(trace.pk, span_id)).first())
+
+
+def _with_logs(span: Span | None) -> Span | None:
+    attach_logs([span] if span else [])
+    return span
+
+
+def delete_traces(traces: QuerySet[Trace] | Iterable[UUID]) -> int:
+    """Delete these traces (a queryset or keys) with their spans; returns how many there were.
+
+    In transactions of 100 traces, so a failure leaves whole traces only; safe beside writers and to run again. A trace
+    that has left the queryset when its turn comes stays. The mirror deletes its copies afterwards, because its rows
+    notice that their trace is gone.
+    """
+    wanted = traces if isinstance(traces, QuerySet) else Trace.objects.all()
+    deleted = 0
+    for keys in _batches(traces):
+        with transaction.atomic():
+            locked = list(wanted.filter(pk__in=rollup.lock(keys)).only("pk", "day").order_by())
+            spans_of(*locked).delete()
+            SpanLog.objects.filter(trace_row__in=locked).delete()
+            Trace.objects.filter(pk__in=[trace.pk for trace in locked]).delete()
+        deleted += len(locked)
+    return deleted
+
+
+def _batches(traces: QuerySet[Trace] | Iterable[UUID]) -> Iterator[list[UUID]]:
+    if isinstance(traces, QuerySet):
+        # Each batch is gone before the next one is read.
+        while batch := list(traces.values_list("pk", flat=True)[:TRACES_A_DELETION]):
+            yield batch
+    else:
+        keys = iter(traces)
+        while batch := list(islice(keys, TRACES_A_DELETION)):
+            yield batch

@@ -1,0 +1,296 @@
+"""One span made ready for the panel of the trace page: pure, no queries; every text bounded, nothing marked as safe."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spans.models import Span, SpanKind, StatusCode
+from spans.project_tables import tables_for
+from spans.semconv.content import SpanContent, content
+from spans.timestamps import format_duration
+from traces.models import Trace
+
+# Longer texts are cut on the page; the raw JSON has them whole.
+MAX_CHARS = 20_000
+MAX_ITEMS = 500
+
+
+@dataclass(slots=True)
+class Text:
+    """A value as text; `hidden_chars` were cut off. `is_code` wants a fixed-width face."""
+
+    text: str
+    is_code: bool = False
+    hidden_chars: int = 0
+
+
+@dataclass(slots=True)
+class Part:
+    """A part of a message: text, reasoning, tool_call, tool_result or media."""
+
+    type: str
+    label: str
+    body: Text
+
+
+@dataclass(slots=True)
+class Message:
+    role: str
+    name: str
+    finish_reason: str
+    parts: list[Part]
+
+
+@dataclass(slots=True)
+class Document:
+    id: str
+    score: str
+    body: Text
+    metadata: Text | None
+
+
+@dataclass(slots=True)
+class Section:
+    """A block of the content tab: messages, documents or one text."""
+
+    title: str
+    messages: list[Message] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+    body: Text | None = None
+    hidden_items: int = 0
+    is_open: bool = True
+
+
+@dataclass(slots=True)
+class Attribute:
+    key: str
+    type: str
+    body: Text
+
+
+@dataclass(slots=True)
+class Event:
+    name: str
+    time_unix_nano: int
+    after_start: str
+    attributes: list[Attribute]
+
+
+@dataclass(slots=True)
+class Link:
+    trace_id: str
+    span_id: str
+    attributes: list[Attribute]
+
+
+@dataclass(slots=True)
+class SpanDetail:
+    facts: list[tuple[str, Any]]
+    error: Text | None
+    sections: list[Section]
+    attributes: list[Attribute]
+    events: list[Event]
+    links: list[Link]
+    resource: list[Attribute]
+    scope: list[tuple[str, str]]
+    scope_attributes: list[Attribute]
+    dropped: list[tuple[str, int]]
+    explanation: list[tuple[str, str, str]]
+
+
+def cut(text: str, is_code: bool = False) -> Text:
+    return Text(text[:MAX_CHARS], is_code, max(0, len(text) - MAX_CHARS))
+
+
+def shown(value: Any) -> Text:
+    """Texts as they are, JSON (also JSON in a text) indented."""
+    if isinstance(value, str):
+        if value[:1] not in "{[" or not value:
+            return cut(value)
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return cut(value)
+    return cut(json.dumps(value, indent=2, ensure_ascii=False, default=str), is_code=True)
+
+
+def attribute_type(value: Any) -> str:
+    """The OTLP type of a stored value (see spans.values)."""
+    if isinstance(value, dict):
+        if len(value) == 1:
+            tags = {"$bytes": "bytes", "$double": "double", "$map": "map"}
+            return tags.get(next(iter(value)), "map")
+        return "map"
+    names = {str: "string", bool: "bool", int: "int", float: "double", list: "array", type(None): "empty"}
+    return names.get(type(value), "")
+
+
+def attribute_rows(attributes: Mapping[str, Any] | None) -> list[Attribute]:
+    """By key; the keys of a family stand together."""
+    return [Attribute(key, attribute_type(value), shown(value)) for key, value in sorted((attributes or {}).items())][
+        :MAX_ITEMS
+    ]
+
+
+def _part(part: Mapping[str, Any]) -> Part:
+    type_ = str(part.get("type", "text"))
+    if type_ == "tool_call":
+        return Part(type_, f"calls {part.get('name') or 'a tool'}", shown(part.get("arguments")))
+    if type_ == "tool_result":
+        return Part(type_, f"result of {part.get('name') or part.get('id') or 'a tool'}", shown(part.get("result")))
+    if type_ == "media":
+        uri = part.get("uri") or "not kept in the span"
+        return Part(type_, str(part.get("mime_type") or part.get("modality") or "file"), cut(str(uri)))
+    text = part.get("text")
+    return Part(type_, "reasoning" if type_ == "reasoning" else "", shown(text if text is not None else dict(part)))
+
+
+def shown_messages(messages: Iterable[Mapping[str, Any]]) -> list[Message]:
+    """Messages of `spans.semconv.messages` as the pages show them."""
+    return [
+        Message(
+            str(message.get("role", "")),
+            str(message.get("name") or ""),
+            str(message.get("finish_reason") or ""),
+            [_part(part) for part in message.get("parts", [])],
+        )
+        for message in messages
+    ]
+
+
+def _documents(documents: Iterable[Mapping[str, Any]]) -> list[Document]:
+    return [
+        Document(
+            str(document.get("id") or ""),
+            "" if document.get("score") is None else str(document["score"]),
+            shown(document.get("content") or ""),
+            shown(document["metadata"]) if document.get("metadata") else None,
+        )
+        for document in documents
+    ]
+
+
+def _limited(section: Section) -> Section:
+    """The section with at most MAX_ITEMS messages and documents; a conversation keeps its end."""
+    count = len(section.messages) + len(section.documents)
+    section.messages = section.messages[-MAX_ITEMS:]
+    section.documents = section.documents[:MAX_ITEMS]
+    section.hidden_items = count - len(section.messages) - len(section.documents)
+    return section
+
+
+def _sections(found: SpanContent) -> list[Section]:
+    """What people look for first, in the order in which it happened; without a value no section."""
+    sections = []
+    if found.tool_arguments is not None:
+        sections.append(Section("Tool arguments", body=shown(found.tool_arguments)))
+    elif found.input_messages:
+        sections.append(Section("Input", messages=shown_messages(found.input_messages)))
+    elif found.embedding_inputs:
+        texts = [{"role": "text", "parts": [{"type": "text", "text": text}]} for text in found.embedding_inputs]
+        sections.append(Section("Embedded texts", messages=shown_messages(texts)))
+    elif found.input is not None:
+        sections.append(Section("Input", body=shown(found.input)))
+    if found.documents:
+        sections.append(Section(f"Documents ({len(found.documents)})", documents=_documents(found.documents)))
+    if found.tool_result is not None:
+        sections.append(Section("Tool result", body=shown(found.tool_result)))
+    elif found.output_messages:
+        sections.append(Section("Output", messages=shown_messages(found.output_messages)))
+    elif found.output is not None and not found.documents:
+        sections.append(Section("Output", body=shown(found.output)))
+    folded = (
+        ("Request parameters", found.request_parameters),
+        (f"Tools offered ({len(found.tool_definitions)})", found.tool_definitions),
+        ("Prompt template", found.prompt_template),
+        ("Prompt variables", found.prompt_variables),
+        ("Metadata", found.metadata),
+    )
+    sections += [Section(title, body=shown(value), is_open=False) for title, value in folded if value]
+    return [_limited(section) for section in sections]
+
+
+def _enum(choices: Any, value: int) -> str:
+    return str(choices(value).name) if value in choices.values else str(value)
+
+
+def _facts(trace: Trace, span: Span, found: SpanContent) -> list[tuple[str, Any]]:
+    offset = max(0, span.start_time_unix_nano - trace.start_time_unix_nano)
+    labelled = [
+        ("Duration", format_duration(span.duration_ns)),
+        ("Starts after", format_duration(offset)),
+        ("Status", _enum(StatusCode, span.status_code)),
+        ("Kind", _enum(SpanKind, span.kind)),
+        ("Operation", span.operation_name),
+        ("Provider", span.provider_name),
+        ("Requested model", span.request_model if span.request_model != span.response_model else ""),
+        ("Model", span.response_model),
+        ("Tool", span.tool_name),
+        ("Agent", found.agent_name),
+        ("Finish reason", ", ".join(found.finish_reasons)),
+        ("First token after", _milliseconds(found.time_to_first_token_ms)),
+        ("Prompt", " ".join(filter(None, (found.prompt_name, found.prompt_version)))),
+        ("Tags", ", ".join(found.tags)),
+        ("Environment", found.environment),
+        ("Release", found.release),
+        ("Service", span.service_name),
+        ("Session", span.session_id),
+        ("User", span.user_id),
+    ]
+    return [(label, value) for label, value in labelled if value]
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else format_duration(round(value * 1_000_000))
+
+
+def _error(span: Span, found: SpanContent) -> Text | None:
+    message = found.error_message or span.status_message
+    if not (span.is_error or message or span.error_type):
+        return None
+    if span.error_type and span.error_type not in message:
+        message = f"{span.error_type}: {message}" if message else span.error_type
+    return cut(message or "The span has the status ERROR and says no more.")
+
+
+def _dropped(span: Span) -> list[tuple[str, int]]:
+    counts = (
+        ("attributes", span.dropped_attributes_count),
+        ("events", span.dropped_events_count),
+        ("links", span.dropped_links_count),
+    )
+    return [(name, count) for name, count in counts if count]
+
+
+def describe(trace: Trace, span: Span) -> SpanDetail:
+    """Everything the panel shows. The span has its payload."""
+    scope = span.scope or {}
+    resource = (span.resource or {}).get("attributes") or {}
+    found = content(span, resource, tables_for(trace.project))
+    return SpanDetail(
+        facts=_facts(trace, span, found),
+        error=_error(span, found),
+        sections=_sections(found),
+        attributes=attribute_rows(span.attributes),
+        events=[
+            Event(
+                event.get("name", ""),
+                event.get("time_unix_nano", 0),
+                format_duration(max(0, event.get("time_unix_nano", 0) - span.start_time_unix_nano)),
+                attribute_rows(event.get("attributes")),
+            )
+            for event in span.events[:MAX_ITEMS]
+        ],
+        links=[
+            Link(link.get("trace_id", ""), link.get("span_id", ""), attribute_rows(link.get("attributes")))
+            for link in span.links[:MAX_ITEMS]
+        ],
+        resource=attribute_rows(resource),
+        scope=[(name, str(scope[name])) for name in ("name", "version", "schema_url") if scope.get(name)],
+        scope_attributes=attribute_rows(scope.get("attributes")),
+        dropped=_dropped(span),
+        explanation=[
+            (name, reason["rule"], reason["attribute"]) for name, reason in sorted(found.normalization.items())
+        ],
+    )

@@ -1,0 +1,68 @@
+"""GenAI events that come as log records: stored, and told to their spans, in whichever order both arrive.
+
+Who stores log records locks their traces first, and who stores spans looks for log records after locking, so each sees
+the other, but for a trace whose very first spans are not committed yet: nobody can lock it. Its log records are marked
+as pending, and a job looks at them once more.
+"""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from spans.logs import add_logs
+from spans.models import SpanLog
+from traces import rollup
+from traces.models import Trace
+from traces.renormalize import renormalize_locked
+from traces.turns import limit_waiting, turn
+
+# No ingest transaction lasts so long: afterwards whoever brings the spans sees the log records.
+PENDING = datetime.timedelta(minutes=5)
+
+
+def store_logs(logs: Collection[SpanLog]) -> int:
+    """Store log records and normalize their spans again. Returns how many were not there yet.
+
+    After it returns they are committed, or nothing is and it has raised. Statements: two, one more if any is new, and
+    about six for each trace that is there.
+    """
+    unique = {(log.trace_row_id, log.id): log for log in logs}
+    with turn(), transaction.atomic():
+        limit_waiting()
+        keys = {log.trace_row_id for log in unique.values()}
+        there = set(rollup.lock(keys))
+        for log in unique.values():
+            log.pending = log.trace_row_id not in there
+        added = add_logs(unique.values())
+        span_ids: dict[UUID, set[str]] = defaultdict(set)
+        for log in added:
+            span_ids[log.trace_row_id].add(log.span_id)
+        for key in there:
+            renormalize_locked(key, span_ids[key])
+    return len(added)
+
+
+def attach_pending(limit: int = 100) -> int:
+    """Give pending log records to traces that came while they did; at most so many traces. Returns how many.
+
+    Idempotent, and safe beside any writer.
+    """
+    now = timezone.now()
+    pending = SpanLog.objects.filter(pending=True)
+    arrived = pending.filter(Exists(Trace.objects.filter(pk=OuterRef("trace_row_id"))))
+    keys = list(arrived.order_by().values_list("trace_row_id", flat=True).distinct()[:limit])
+    for key in keys:
+        with turn(), transaction.atomic():
+            limit_waiting()
+            if rollup.lock([key]):
+                of_trace = pending.filter(trace_row=key)
+                renormalize_locked(key, set(of_trace.order_by().values_list("span_id", flat=True)))
+                of_trace.update(pending=False)
+    if len(keys) < limit:
+        pending.filter(received_at__lt=now - PENDING).update(pending=False)
+    return len(keys)

@@ -1,0 +1,157 @@
+"""The summary of a trace from the narrow columns of its spans: pure, the same in any order of arrival."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+from traces.tree import INVALID_SPAN_ID
+from traces.usage import CALL_CLASS, UsageRow, count_usage
+
+# A start before it with an end after it is a unit or a clock gone wrong (see spans.sanitizers).
+YEAR_2000_UNIX_NANO = 946_684_800_000_000_000
+# What a trace's output may be taken from, where the root has none.
+ANSWERING_TYPES = frozenset(("AGENT", "CHAIN", "WORKFLOW", "TASK", "LLM", "CHAT_MODEL"))
+CUT_OFF = "..."
+
+
+class SummaryRow(UsageRow, Protocol):
+    """What a summary needs to know of a span beside its usage."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def service_name(self) -> str: ...
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def input_preview(self) -> str: ...
+    @property
+    def output_preview(self) -> str: ...
+    @property
+    def is_error(self) -> bool: ...
+    @property
+    def framework_trace_id(self) -> str: ...
+
+
+R = TypeVar("R", bound=SummaryRow)
+
+
+@dataclass(slots=True)
+class TraceSummary:
+    """The columns of a trace, and the ids of the spans whose usage its totals count."""
+
+    name: str
+    root_span_id: str
+    service_name: str
+    start_time_unix_nano: int
+    end_time_unix_nano: int
+    duration_ns: int
+    span_count: int
+    error_count: int
+    status: str
+    model_names: list[str]
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: Decimal | None
+    session_id: str
+    user_id: str
+    input_preview: str
+    output_preview: str
+    framework_trace_id: str
+    counted: frozenset[str]
+
+
+def start_of(row: SummaryRow) -> int:
+    """The start, or the end where the start lies decades before it."""
+    start = row.start_time_unix_nano
+    return row.end_time_unix_nano if start < YEAR_2000_UNIX_NANO <= row.end_time_unix_nano else start
+
+
+def summarize(rows: Sequence[R]) -> TraceSummary:
+    """The summary of at least one span of a trace.
+
+    A trace without its root takes name and service from the earliest span whose parent is not known, and is an error if
+    any span is one.
+    """
+    ordered = sorted(rows, key=lambda row: (start_of(row), row.span_id)) if len(rows) > 1 else list(rows)
+    roots = [row for row in ordered if not row.parent_span_id or row.parent_span_id == INVALID_SPAN_ID]
+    top = roots[0] if roots else _topmost(ordered)
+    start = start_of(ordered[0])
+    end = max(start, max(row.end_time_unix_nano for row in ordered))
+    errors = sum(1 for row in ordered if row.is_error)
+    usage = count_usage(ordered)
+    return TraceSummary(
+        name=top.name,
+        root_span_id=top.span_id if roots else "",
+        service_name=top.service_name,
+        start_time_unix_nano=start,
+        end_time_unix_nano=end,
+        duration_ns=end - start,
+        span_count=len(ordered),
+        error_count=errors,
+        status="ERROR" if (top.is_error if roots else errors) else "OK",
+        model_names=_model_names(ordered),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd,
+        session_id=top.session_id or next((row.session_id for row in ordered if row.session_id), ""),
+        user_id=top.user_id or next((row.user_id for row in ordered if row.user_id), ""),
+        input_preview=trace_input(top, ordered),
+        output_preview=trace_output(top, ordered),
+        framework_trace_id=next((row.framework_trace_id for row in ordered if row.framework_trace_id), ""),
+        counted=usage.counted,
+    )
+
+
+def _topmost(ordered: Sequence[R]) -> R:
+    known = {row.span_id for row in ordered}
+    return next((row for row in ordered if row.parent_span_id not in known), ordered[0])
+
+
+def _model_names(ordered: Sequence[SummaryRow]) -> list[str]:
+    """The models of calls, as asked for and as answered, in the order of their first use."""
+    names: dict[str, None] = {}
+    for row in ordered:
+        if row.span_type in CALL_CLASS:
+            if row.request_model:
+                names[row.request_model] = None
+            if row.response_model:
+                names[row.response_model] = None
+    if not names:
+        names = {row.request_model: None for row in ordered if row.request_model}
+    return list(names)
+
+
+def trace_input(top: SummaryRow, ordered: Sequence[SummaryRow]) -> str:
+    """The root's input, else that of the earliest agent, chain or model call that has one, else of any span.
+
+    What a model asked of a tool is not what was asked of the trace.
+    """
+    if top.input_preview:
+        return top.input_preview
+    with_input = [row for row in ordered if row.input_preview and (row.span_type != "TOOL" or top.span_type == "TOOL")]
+    asked = [row for row in with_input if row.span_type in ANSWERING_TYPES]
+    return next((row.input_preview for row in asked or with_input), "")
+
+
+def trace_output(top: SummaryRow, ordered: Sequence[SummaryRow]) -> str:
+    """The root's output, else that of the agent, chain or model call that ended last and has one, else of any span.
+
+    An output that the SDK cut off with three dots is taken from a span that has it whole.
+    """
+    if top.output_preview:
+        return _uncut(top.output_preview, ordered) if top.output_preview.endswith(CUT_OFF) else top.output_preview
+    with_output = [row for row in ordered if row.output_preview]
+    if not with_output:
+        return ""
+    answers = [row for row in with_output if row.span_type in ANSWERING_TYPES]
+    return max(answers or with_output, key=lambda row: row.end_time_unix_nano).output_preview
+
+
+def _uncut(output: str, ordered: Sequence[SummaryRow]) -> str:
+    beginning = output.removesuffix(CUT_OFF).rstrip()
+    longer = (row.output_preview for row in reversed(ordered) if len(row.output_preview) > len(output))
+    return next((text for text in longer if beginning and text.startswith(beginning)), output)

@@ -1,0 +1,94 @@
+"""How times, durations, tokens, cost and span types look on the admin's pages."""
+
+from decimal import Decimal
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from spans.timestamps import NS_PER_SECOND, format_duration, from_unix_nano, iso_utc
+
+register = template.Library()
+
+TYPE_LABELS = {
+    "CHAT_MODEL": "CHAT",
+    "RETRIEVER": "RETRIEVE",
+    "EMBEDDING": "EMBED",
+    "RERANKER": "RERANK",
+    "EVALUATOR": "EVAL",
+    "GUARDRAIL": "GUARD",
+    "UNKNOWN": "SPAN",
+}
+
+
+@register.filter
+def duration(duration_ns: int | None) -> str:
+    return "" if duration_ns is None else format_duration(duration_ns)
+
+
+@register.filter
+def seconds(value: float) -> str:
+    return format_duration(int(value) * NS_PER_SECOND)
+
+
+@register.filter
+def moment(unix_nano: int) -> SafeString:
+    """A <time> in the server's zone, which the page's script turns to the reader's. The title has every digit."""
+    local = timezone.localtime(from_unix_nano(unix_nano))
+    exact = iso_utc(unix_nano)
+    return format_html(
+        '<time datetime="{}" data-unix-nano="{}" title="{} · {} ns">{}</time>',
+        exact,
+        unix_nano,
+        exact,
+        unix_nano,
+        local.strftime("%Y-%m-%d %H:%M:%S"),
+    )
+
+
+@register.filter
+def number(value: int | None) -> str:
+    """1234567 as 1,234,567; nothing for None."""
+    return "" if value is None else f"{value:,}"
+
+
+@register.filter
+def short_number(value: int | None) -> str:
+    """Exact below 10,000, then 12.3k, 4.5M."""
+    if value is None or abs(value) < 10_000:
+        return number(value)
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.1f}{unit}"
+    return number(value)
+
+
+@register.filter
+def cost(cost_usd: Decimal | None) -> str:
+    """US dollars, cents from one dollar on, four significant digits below. Unknown is empty, never 0."""
+    if cost_usd is None:
+        return ""
+    if cost_usd == 0 or cost_usd >= 1:
+        return f"${cost_usd:,.2f}"
+    return f"${cost_usd:.4f}" if cost_usd >= Decimal("0.01") else f"${cost_usd:.2g}"
+
+
+@register.filter
+def span_type(value: str) -> SafeString:
+    """The chip of a span type."""
+    return format_html('<span class="type type-{}" title="{}">{}</span>', value, value, TYPE_LABELS.get(value, value))
+
+
+@register.simple_tag
+def tokens(input_tokens: int | None, output_tokens: int | None) -> SafeString | str:
+    """Tokens in and out; empty where neither is known."""
+    if input_tokens is None and output_tokens is None:
+        return ""
+    return format_html(
+        '<span class="tokens" title="{} input tokens, {} output tokens">{}<i>→</i>{}</span>',
+        "unknown" if input_tokens is None else number(input_tokens),
+        "unknown" if output_tokens is None else number(output_tokens),
+        "–" if input_tokens is None else short_number(input_tokens),
+        "–" if output_tokens is None else short_number(output_tokens),
+    )

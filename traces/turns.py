@@ -1,0 +1,42 @@
+"""How long a writer waits for others: locks of PostgreSQL, the single writer of SQLite."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import OperationalError, connection
+
+_sqlite_writer = threading.Lock()
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Around an ingest transaction: its turn among this process's writers. Raises OperationalError.
+
+    SQLite lets one writer in and makes the others poll with growing pauses, so that some wait for seconds; a lock in
+    the process hands over at once, or gives up after LOCK_TIMEOUT_SECONDS. PostgreSQL's writers have their turns by the
+    rows that they lock.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    if not _sqlite_writer.acquire(timeout=settings.LOCK_TIMEOUT_SECONDS):
+        raise OperationalError("the database is busy with other writers")
+    try:
+        yield
+    finally:
+        _sqlite_writer.release()
+
+
+def limit_waiting() -> None:
+    """First in an ingest transaction: on PostgreSQL bound its waits for locks, and each of its statements.
+
+    The bounds end with the transaction, so they hold behind PgBouncer too and touch nothing else. One statement.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
+                [f"{settings.LOCK_TIMEOUT_SECONDS}s", f"{settings.STATEMENT_TIMEOUT_SECONDS}s"],
+            )

@@ -1,0 +1,141 @@
+"""Where each span of a tree stands on the page: pure, iterative, linear in the number of spans."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Generic, Protocol, TypeVar
+
+from spans.timestamps import format_duration
+from traces.tree import Node, TraceTree, TreeSpan
+
+# Earlier times are a clock or a unit gone wrong; one such start would squeeze the rest of the trace into nothing.
+EARLIEST_UNIX_NANO = 946_684_800_000_000_000  # 2000-01-01
+TICKS = 5
+
+
+class TimedSpan(TreeSpan, Protocol):
+    @property
+    def end_time_unix_nano(self) -> int: ...
+
+
+S = TypeVar("S", bound=TimedSpan)
+
+
+@dataclass(slots=True)
+class Row(Generic[S]):
+    """One line of the waterfall. `offset` and `width` are percent of the trace's time and never pass 100 together."""
+
+    node: Node[S]
+    number: int
+    offset: float
+    width: float
+    descendants: int = 0
+    outlives_parent: bool = False
+
+    @property
+    def span(self) -> S:
+        return self.node.span
+
+    @property
+    def depth(self) -> int:
+        return self.node.depth
+
+    @property
+    def problem(self) -> str:
+        return self.node.problem
+
+    @property
+    def position(self) -> str:
+        """CSS custom properties, with a decimal point in every locale."""
+        return f"--depth:{self.depth};--offset:{self.offset:.4f}%;--width:{self.width:.4f}%"
+
+
+@dataclass(slots=True)
+class Tick:
+    """A mark of the time axis: percent from the left, and its label."""
+
+    offset: float
+    label: str
+
+    @property
+    def position(self) -> str:
+        return f"--offset:{self.offset:.4f}%"
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the label fits between the mark and the end of the axis."""
+        return self.offset < 85
+
+
+@dataclass(slots=True)
+class Waterfall(Generic[S]):
+    """Rows in pre-order, and the time that they span."""
+
+    rows: list[Row[S]]
+    start_time_unix_nano: int = 0
+    duration_ns: int = 0
+    ticks: list[Tick] = field(default_factory=list)
+
+
+def bounds(span: TimedSpan) -> tuple[int, int]:
+    """Start and end as drawn: a start before 2000 moves to the end, an end before the start moves to the start."""
+    start, end = span.start_time_unix_nano, span.end_time_unix_nano
+    if start < EARLIEST_UNIX_NANO <= end:
+        start = end
+    return start, max(start, end)
+
+
+def ticks(duration_ns: int) -> list[Tick]:
+    """At most six marks from 0 on, at round distances (1, 2 or 5 times a power of ten)."""
+    if duration_ns <= 0:
+        return [Tick(0, "0")]
+    steps = (factor * 10**power for power in count() for factor in (1, 2, 5))
+    step = next(step for step in steps if step * TICKS >= duration_ns)
+    marks = range(step, duration_ns + 1, step)
+    return [Tick(0, "0"), *(Tick(100 * mark / duration_ns, format_duration(mark)) for mark in marks)]
+
+
+def _count_descendants(rows: list[Row[S]]) -> None:
+    by_node = {id(row.node): row for row in rows}
+    for row in reversed(rows):
+        row.descendants = sum(1 + by_node[id(child)].descendants for child in row.node.children)
+
+
+def layout(tree: TraceTree[S]) -> Waterfall[S]:
+    """A row for every span, each exactly once."""
+    nodes = list(tree.walk())
+    times = {id(node): bounds(node.span) for node in nodes}
+    plausible = [pair for pair in times.values() if pair[1] >= EARLIEST_UNIX_NANO] or list(times.values())
+    if not plausible:
+        return Waterfall([], ticks=ticks(0))
+    first = min(start for start, _ in plausible)
+    total = max(end for _, end in plausible) - first
+
+    rows: list[Row[S]] = []
+    ends: dict[int, int] = {}
+    for number, node in enumerate(nodes):
+        start, end = (min(max(moment, first), first + total) for moment in times[id(node)])
+        offset = 100 * (start - first) / total if total else 0.0
+        width = 100 * (end - start) / total if total else 0.0
+        row = Row(node, number, offset, min(width, 100 - offset))
+        row.outlives_parent = end > ends.get(id(node), end)
+        ends.update((id(child), end) for child in node.children)
+        rows.append(row)
+    _count_descendants(rows)
+    return Waterfall(rows, first, total, ticks(total))
+
+
+def narrow(rows: Sequence[Row[S]], matches: Callable[[S], bool]) -> list[Row[S]]:
+    """The matching rows of a whole waterfall and their ancestors, in the same order."""
+    kept: list[Row[S]] = []
+    wanted_above = 0
+    for row in reversed(rows):
+        if row.depth < wanted_above or matches(row.span):
+            kept.append(row)
+            wanted_above = row.depth
+    return kept[::-1]
+
+
+def span_types(rows: Iterable[Row[S]]) -> list[str]:
+    """The types that occur, sorted."""
+    return sorted({getattr(row.span, "span_type", "") for row in rows} - {""})
