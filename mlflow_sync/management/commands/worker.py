@@ -1,0 +1,28 @@
+"""The worker process."""
+
+import signal
+import threading
+from typing import Any
+
+import django_rq
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from mlflow_sync.jobs import EMBEDDED_TASKS, run_tasks
+
+
+class Command(BaseCommand):
+    help = (
+        "Mirror traces to MLflow and delete expired ones. With REDIS_URL it takes jobs from the queue, which `cron` "
+        "fills, and any number may run. Without, it does `cron`'s part too. SIGTERM lets it finish its job."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.REDIS_URL:
+            django_rq.get_worker("default").work()
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        self.stdout.write("Working without Redis. Stop with Ctrl-C.")
+        run_tasks(EMBEDDED_TASKS, stop)

@@ -1,0 +1,307 @@
+"""One trace's way to MLflow, and out of it.
+
+A row is claimed by compare-and-set, so any number of workers may try. The order of the requests is such that a worker
+may die between any two of them: whoever claims the row next does all of it again, and MLflow ends with one whole trace.
+"""
+
+import datetime
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError
+from django.db.models import Case, Q, Value, When
+from django.utils import timezone
+from rq.timeouts import JobTimeoutException
+
+from mlflow_sync.client import MlflowClient, MlflowError
+from mlflow_sync.mapping import Identity, mlflow_id, span_batch, trace_info
+from mlflow_sync.models import MlflowTrace
+from projects.models import Project
+from spans.logs import attach_logs
+from spans.models import Span
+from traces.models import Trace
+from traces.queries import spans_of
+from traces.tree import assemble
+
+logger = logging.getLogger(__name__)
+
+# A claim is renewed with every request for spans, and a request may take two minutes.
+CLAIM = datetime.timedelta(minutes=5)
+SPANS_A_REQUEST = 500
+BYTES_A_REQUEST = 8 * 1024 * 1024
+IDS_A_DELETION = 100
+FIRST_RETRY = datetime.timedelta(seconds=10)
+LAST_RETRY = datetime.timedelta(hours=1)
+MAX_ATTEMPTS = 12
+Step = MlflowTrace.Step
+
+
+class ClaimLost(Exception):
+    """The claim ended before the work did, and somebody else has the row now: nothing more may be written to it."""
+
+
+def mirror(keys: Iterable[UUID], client: MlflowClient) -> int:
+    """Bring MLflow up to date with these traces: deletions together, then the others one by one. Returns the successes.
+
+    Rows that others have or that have nothing to do are left alone. What fails is recorded in the row. Raises
+    MlflowError where every other trace would fail too (MLflow is down, the credentials are wrong); the rest stays due.
+    """
+    rows = MlflowTrace.objects.filter(pk__in=list(keys)).order_by("next_try_at", "pk")
+    gone = [row.pk for row in rows if row.delete_requested_at is not None]
+    done = 0
+    for start in range(0, len(gone), IDS_A_DELETION):
+        batch = [claimed for key in gone[start : start + IDS_A_DELETION] if (claimed := claim(key))]
+        done += _delete_or_record(batch, client)
+    for row in rows:
+        if row.delete_requested_at is None and (claimed := claim(row.pk)):
+            done += _mirror_or_record(claimed, client)
+    return done
+
+
+def claim(key: UUID) -> MlflowTrace | None:
+    """The row, if it has something to do and nobody has it. Two queries."""
+    now = timezone.now()
+    row = MlflowTrace.objects.filter(pk=key).first()
+    if row is None or (row.next_try_at is None and row.delete_requested_at is None):
+        return None
+    if row.claimed_at is not None and row.next_try_at is not None and row.next_try_at > now:
+        return None
+    unchanged = MlflowTrace.objects.filter(pk=key, claimed_at=row.claimed_at, next_try_at=row.next_try_at)
+    if not unchanged.update(claimed_at=now, next_try_at=now + CLAIM):
+        return None
+    row.claimed_at, row.next_try_at = now, now + CLAIM
+    return row
+
+
+def _update(row: MlflowTrace, **values: Any) -> None:
+    """Write to a claimed row, or raise ClaimLost."""
+    if not MlflowTrace.objects.filter(pk=row.pk, claimed_at=row.claimed_at).update(**values):
+        raise ClaimLost(str(row.pk))
+
+
+def _finish(row: MlflowTrace, seen_change: datetime.datetime, **values: Any) -> None:
+    """Give a row back. It is due again at once if a change or a deletion came while it was claimed."""
+    news = Q(changed_at__gt=seen_change) | Q(delete_requested_at__isnull=False)
+    next_try_at = Case(When(news, then=Value(timezone.now())), default=None)
+    _update(row, **({"next_try_at": next_try_at} | values), claimed_at=None)
+
+
+def _mirror_or_record(row: MlflowTrace, client: MlflowClient) -> bool:
+    try:
+        _mirror_one(row, client)
+    except MlflowError as error:
+        _record(row, error)
+        if error.systemic:
+            raise
+    except ClaimLost:
+        logger.warning("Lost the claim of %s", row)
+    except (DatabaseError, JobTimeoutException):
+        raise
+    except Exception as error:
+        # One trace that can't be mapped must neither stop the others nor be tried for ever.
+        logger.exception("Cannot mirror %s", row)
+        _record(row, MlflowError("INTERNAL_SERVER_ERROR", "The mirror failed; its log says where.", repr(error)))
+    else:
+        return True
+    return False
+
+
+def _record(row: MlflowTrace, error: MlflowError) -> None:
+    """Write a failure down and when to try again: soon and then more rarely, or never where that would not help."""
+    attempts = row.attempts + (not error.systemic)
+    is_retried = error.retryable or error.systemic or row.delete_requested_at is not None
+    delay = min(LAST_RETRY, FIRST_RETRY * 2 ** min(attempts, 16)) * random.uniform(0.5, 1)  # noqa: S311  jitter
+    values: dict[str, Any] = {
+        "attempts": attempts,
+        "step": row.step,
+        "error_code": error.code,
+        "error_message": error.message,
+        "error_reason": error.reason,
+    }
+    if is_retried and (attempts < MAX_ATTEMPTS or row.delete_requested_at is not None):
+        values["next_try_at"] = timezone.now() + delay
+    logger.warning("Cannot mirror %s: %s", row, error)
+    try:
+        _finish(row, row.changed_at, **values)
+    except ClaimLost:
+        logger.warning("Lost the claim of %s", row)
+
+
+def _mirror_one(row: MlflowTrace, client: MlflowClient) -> None:
+    """Send a claimed row's trace: spans, then what it is listed by, then look whether it is there.
+
+    OTLP goes first, because a trace whose spans are missing is an error page in MLflow, while spans without the rest
+    are a readable trace. Three queries, one for every 500 spans, and an update for each.
+    """
+    trace = Trace.objects.filter(pk=row.pk).first()
+    project = Project.objects.filter(pk=row.project_id).first()
+    if trace is None or project is None:
+        # Deleted since the row was made, or about to be: with its project.
+        _update(row, delete_requested_at=timezone.now())
+        _delete([row], client)
+        return
+    identity = _identify(row, trace, project, client)
+    cut_parents = _cycle_breakers(trace)
+    span_count = 0
+    for rows in _span_pages(trace):
+        _send(identity, row.experiment_id, trace, rows, cut_parents, client)
+        span_count += len(rows)
+        row.step = Step.ADD_TREE
+        _update(row, next_try_at=timezone.now() + CLAIM)
+    client.put_trace_info(row.experiment_id, trace_info(identity, row.experiment_id, trace))
+    row.step = Step.CHECK_TREE
+    _verify(row, identity, client)
+    _finish(
+        row,
+        trace.refreshed_at,
+        step=Step.CLOSE_TRACE,
+        span_count=span_count,
+        mirrored_at=timezone.now(),
+        mirrored_change_at=trace.refreshed_at,
+        attempts=0,
+        error_code="",
+        error_message="",
+        error_reason="",
+    )
+
+
+def _identify(row: MlflowTrace, trace: Trace, project: Project, client: MlflowClient) -> Identity:
+    """Settle the trace's id and experiment in MLflow, and store them before anything is sent.
+
+    MLflow's ids are global, and it would merge the spans of two traces silently. So if another project's trace or a
+    foreign one has the id already, ours takes an id made from its row key. Of two workers that store the same id at
+    once, at least one sees the other's.
+    """
+    if row.mirrored_at is None:
+        row.experiment_id = project.effective_experiment_id
+    if not row.mlflow_trace_id:
+        plain = mlflow_id(trace.trace_id)
+        there = client.find_traces([plain], row.experiment_id).get(plain)
+        is_taken = there is not None and there.owner != row.pk.hex
+        if not is_taken:
+            _update(row, mlflow_trace_id=plain)
+            namesakes = MlflowTrace.objects.filter(trace_id=trace.trace_id, mlflow_trace_id=plain)
+            is_taken = namesakes.exclude(pk=row.pk).exists()
+        row.mlflow_trace_id = mlflow_id(row.pk.hex) if is_taken else plain
+    _update(row, mlflow_trace_id=row.mlflow_trace_id, experiment_id=row.experiment_id)
+    return Identity(row.mlflow_trace_id, row.pk.hex, project.slug)
+
+
+def _cycle_breakers(trace: Trace) -> set[str]:
+    """Ids of the spans whose parents make a cycle: without these links MLflow finds a root to draw the tree from."""
+    columns = ("span_id", "parent_span_id", "start_time_unix_nano")
+    spans: Sequence[Any] = list(spans_of(trace).order_by().values_list(*columns, named=True))
+    return {node.span.span_id for node in assemble(spans).roots if node.problem in {"own parent", "parent cycle"}}
+
+
+def _span_pages(trace: Trace) -> Iterator[list[Span]]:
+    """The trace's spans in the order of their keys, with their log records.
+
+    Two queries a page, none of them open while MLflow is busy.
+    """
+    spans = spans_of(trace).order_by("pk")
+    page = list(spans[:SPANS_A_REQUEST])
+    while page:
+        attach_logs(page)
+        yield page
+        page = list(spans.filter(pk__gt=page[-1].pk)[:SPANS_A_REQUEST]) if len(page) == SPANS_A_REQUEST else []
+
+
+def _send(
+    identity: Identity,
+    experiment_id: str,
+    trace: Trace,
+    rows: Sequence[Span],
+    cut_parents: set[str],
+    client: MlflowClient,
+) -> None:
+    """Send spans in requests that are not too large; a single span goes whatever its size."""
+    pending = [rows]
+    while pending:
+        rows = pending.pop()
+        batch = span_batch(identity, trace, rows, cut_parents)
+        if batch.ByteSize() > BYTES_A_REQUEST and len(rows) > 1:
+            middle = len(rows) // 2
+            pending += [rows[middle:], rows[:middle]]
+        else:
+            client.send_spans(experiment_id, batch.SerializeToString())
+
+
+def _verify(row: MlflowTrace, identity: Identity, client: MlflowClient) -> None:
+    """Raise unless MLflow lists the trace, as ours and in its experiment."""
+    there = client.find_traces([identity.mlflow_trace_id], row.experiment_id).get(identity.mlflow_trace_id)
+    if there is None:
+        raise MlflowError(
+            "SERVICE_ERROR", "MLflow took the trace but does not show it. It is tried again.", retryable=True
+        )
+    if there.owner != identity.owner or there.experiment_id != row.experiment_id:
+        raise MlflowError(
+            "INVALID_ARGUMENT",
+            f"MLflow has another trace with the id {identity.mlflow_trace_id}: delete one of the two.",
+            f"experiment {there.experiment_id}, owner {there.owner or 'unknown'}",
+        )
+
+
+def _delete_or_record(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
+    try:
+        return _delete(rows, client)
+    except MlflowError as error:
+        for row in rows:
+            _record(row, error)
+        if error.systemic:
+            raise
+    return 0
+
+
+def _delete(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
+    """Delete claimed rows' traces in MLflow by their stored ids, look whether they are gone, and forget the rows.
+
+    A trace that carries another owner's tag is not ours and stays. Two or more requests.
+    """
+    experiments: dict[str, dict[str, MlflowTrace]] = defaultdict(dict)
+    for row in rows:
+        if row.mlflow_trace_id:
+            experiments[row.experiment_id][row.mlflow_trace_id] = row
+    left: set[str] = set()
+    for experiment_id, known in experiments.items():
+        found = client.find_traces(list(known), experiment_id)
+        ours = [id_ for id_, there in found.items() if there.owner in {"", known[id_].pk.hex}]
+        if ours:
+            deleted = client.delete_traces(experiment_id, ours)
+            if deleted != len(ours):
+                logger.warning("MLflow deleted %d of %d traces of experiment %s", deleted, len(ours), experiment_id)
+            left |= client.find_traces(ours, experiment_id).keys()
+    for row in rows:
+        if row.mlflow_trace_id in left:
+            _record(row, MlflowError("SERVICE_ERROR", "MLflow still has the trace. It is tried again.", retryable=True))
+        else:
+            _forget(row)
+    return len(rows) - len(left)
+
+
+def _forget(row: MlflowTrace) -> None:
+    """Remove a claimed row whose trace is gone from MLflow; if spans came after the deletion, it starts anew."""
+    if Trace.objects.filter(pk=row.pk).exists():
+        _update(
+            row,
+            step=Step.START_TRACE,
+            mlflow_trace_id="",
+            experiment_id="",
+            span_count=0,
+            delete_requested_at=None,
+            erasure=None,
+            mirrored_at=None,
+            mirrored_change_at=None,
+            attempts=0,
+            claimed_at=None,
+            next_try_at=timezone.now(),
+            error_code="",
+            error_message="",
+            error_reason="",
+        )
+    else:
+        MlflowTrace.objects.filter(pk=row.pk, claimed_at=row.claimed_at).delete()
