@@ -1,0 +1,138 @@
+"""The admin in a real browser: from the list to a trace, to a span, to what went in."""
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from tests.builders import export_request, new_span_id, new_trace_id, span
+from traces.models import Trace
+from traces.otlp.receiver import export
+
+pytestmark = pytest.mark.django_db(transaction=True)
+QUESTION = "What is the <b>capital</b> of Slovenia?"
+
+
+@pytest.fixture
+def logged_in(page, live_server, project):
+    """The page with a superuser's session; an error in its console fails the test."""
+    User.objects.create_superuser("boss", password="secret-of-boss")
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(f"{live_server.url}/admin/")
+    page.fill("#id_username", "boss")
+    page.fill("#id_password", "secret-of-boss")
+    page.click("[type=submit]")
+    yield page
+    assert errors == []
+
+
+@pytest.fixture
+def trace(project):
+    """An agent that calls a model, which answers, and a tool, which fails."""
+    trace_id, root, call = new_trace_id(), new_span_id(), new_span_id()
+    model = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "gpt-4o",
+        "llm.input_messages.0.message.role": "user",
+        "llm.input_messages.0.message.content": QUESTION,
+        "llm.output_messages.0.message.role": "assistant",
+        "llm.output_messages.0.message.content": "Ljubljana",
+        "llm.token_count.prompt": 12,
+    }
+    tool = {"openinference.span.kind": "TOOL", "input.value": '{"city": "Ljubljana"}'}
+    export(
+        export_request(
+            span("agent", trace_id=trace_id, span_id=root, duration_ns=9_000_000),
+            span("ask", trace_id=trace_id, span_id=call, parent_span_id=root, attrs=model),
+            span(
+                "lookup",
+                trace_id=trace_id,
+                parent_span_id=root,
+                start_ns=1_700_000_000_002_000_000,
+                attrs=tool,
+                status={"code": 2},
+            ),
+        ),
+        project,
+    )
+    return Trace.objects.get(trace_id=trace_id)
+
+
+def test_from_the_list_to_what_a_span_was_asked(logged_in, live_server, trace):
+    page = logged_in
+    page.click("text=Traces")
+    page.click("a.title:has-text('agent')")
+    page.click(".row:has-text('ask') .name")
+    message = page.locator(".message.role-user")
+    message.wait_for()
+    assert QUESTION in message.inner_text()
+    assert "Ljubljana" in page.locator(".message.role-assistant").inner_text()
+    assert "span=" in page.url
+
+
+def test_a_link_to_a_span_opens_it(logged_in, live_server, trace):
+    page = logged_in
+    page.click("text=Traces")
+    page.click("a.title:has-text('agent')")
+    page.click(".row:has-text('lookup') .name")
+    page.wait_for_url("**span=*")
+    page.reload()
+    page.wait_for_selector("[data-panel] h2:has-text('lookup')")
+    assert page.locator(".row.is-selected").inner_text().startswith("TOOL")
+
+
+def test_the_keyboard_moves_folds_and_filters(logged_in, live_server, trace):
+    page = logged_in
+    page.goto(f"{live_server.url}/admin/traces/trace/{trace.pk}/change/")
+    page.wait_for_selector("[data-panel] h2:has-text('agent')")
+    page.keyboard.press("j")
+    page.wait_for_selector("[data-panel] h2:has-text('ask')")
+    page.keyboard.press("e")
+    page.wait_for_selector("[data-panel] h2:has-text('lookup')")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector("[data-panel] h2:has-text('agent')")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".row:visible").count() == 1
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".row:visible").count() == 3
+    page.keyboard.press("/")
+    page.keyboard.type("lookup")
+    expect(page.locator(".row")).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(page.locator(".row")).to_have_count(3)
+    page.keyboard.press("2")
+    assert page.locator("[data-tabpanel=attributes]").is_visible()
+
+
+def test_the_list_is_worked_by_keyboard(logged_in, live_server, trace):
+    page = logged_in
+    page.goto(f"{live_server.url}/admin/traces/trace/")
+    page.keyboard.press("?")
+    assert page.locator("dialog#help").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("agent")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=agent*")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-panel]")
+
+
+def test_a_filter_applies_when_it_is_chosen(logged_in, live_server, trace):
+    page = logged_in
+    page.goto(f"{live_server.url}/admin/traces/trace/")
+    page.select_option("select[name=range]", "1h")
+    page.wait_for_url("**range=1h")
+    assert page.locator("text=Nothing matches").is_visible()
+
+
+def test_a_trace_of_ten_thousand_spans_opens_and_goes_on(logged_in, live_server, project):
+    page = logged_in
+    trace_id, root = new_trace_id(), new_span_id()
+    children = [span(f"step {n}", trace_id=trace_id, parent_span_id=root) for n in range(9_999)]
+    export(export_request(span("long run", trace_id=trace_id, span_id=root), *children), project)
+    page.goto(f"{live_server.url}/admin/traces/trace/{Trace.objects.get().pk}/change/")
+    assert page.locator(".row").count() == 500
+    page.click("button.more")
+    expect(page.locator(".row")).to_have_count(1000)

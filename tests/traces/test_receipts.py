@@ -1,0 +1,75 @@
+"""Keys and expiry of receipts."""
+
+import datetime
+import time
+
+from django.utils import timezone
+
+from tests.builders import export_request, span
+from traces.models import ExportReceipt, RejectedSpans
+from traces.otlp.receiver import export
+from traces.receipt_models import time_ordered_id
+from traces.receipts import delete_expired_receipts, open_receipt, write_receipt
+
+
+def written_days_ago(project, days: float) -> ExportReceipt:
+    receipt = open_receipt(project.pk, "http")
+    receipt.created_at = timezone.now() - datetime.timedelta(days=days)
+    bits = receipt.pk.int & (1 << 80) - 1
+    receipt.pk = type(receipt.pk)(int=int(receipt.created_at.timestamp() * 1000) << 80 | bits)
+    write_receipt(receipt)
+    return receipt
+
+
+def test_ids_are_uuids_of_version_7_in_the_order_of_time():
+    first = time_ordered_id()
+    time.sleep(0.002)
+    second = time_ordered_id()
+    assert first < second
+    assert (first.version, first.variant) == (7, "specified in RFC 4122")
+    assert time_ordered_id(first.int >> 80) <= first
+
+
+def test_receipts_expire_in_batches_and_newer_ones_stay(project, settings, monkeypatch):
+    monkeypatch.setattr("traces.receipts.ROWS_A_BATCH", 2)
+    settings.RECEIPT_DAYS = 3
+    kept = written_days_ago(project, 2.9)
+    for _ in range(5):
+        written_days_ago(project, 3.1)
+    assert delete_expired_receipts() == 5
+    assert ExportReceipt.objects.get() == kept
+
+
+def test_rejected_spans_expire_by_their_own_days(project, settings):
+    settings.REJECTED_SPANS_DAYS = 3
+    bad = span()
+    bad.span_id = b""
+    export(export_request(bad), project)
+    assert delete_expired_receipts() == 0
+    settings.REJECTED_SPANS_DAYS = -1
+    assert delete_expired_receipts() == 1
+    assert not RejectedSpans.objects.exists()
+    assert ExportReceipt.objects.exists()
+
+
+def test_without_days_no_rejected_span_is_kept(project, settings):
+    settings.REJECTED_SPANS_DAYS = 0
+    bad = span()
+    bad.span_id = b""
+    export(export_request(bad), project)
+    assert not RejectedSpans.objects.exists()
+    assert ExportReceipt.objects.get().spans_rejected == 1
+
+
+def test_a_receipt_that_can_not_be_written_stores_nothing(project, monkeypatch):
+    """Both are in one transaction: here the receipt's id is taken."""
+    import pytest
+    from django.db import IntegrityError, transaction
+
+    from spans.models import Span
+
+    receipt = open_receipt(project.pk, "http")
+    write_receipt(receipt)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        export(export_request(span()), project, receipt)
+    assert not Span.objects.exists()

@@ -1,0 +1,188 @@
+"""Each call counts once, whoever reports it, in any order and from any part of a trace."""
+
+import random
+from decimal import Decimal
+
+import pytest
+
+from spans.records import ScopeRecord, SpanRecord
+from traces.usage import NO_USAGE, count_usage
+
+START = 1_700_000_000_000_000_000
+
+
+def row(span_id, parent="", span_type="LLM", tokens=None, *, cost=None, scope="sdk", model="gpt-4o", at=0, lasts=100):
+    """A span with `tokens` = (input, output); `at` and `lasts` in milliseconds."""
+    given, got = tokens if tokens is not None else (None, None)
+    return SpanRecord(
+        "t",
+        span_id,
+        parent,
+        span_type=span_type,
+        input_tokens=given,
+        output_tokens=got,
+        cost_usd=None if cost is None else Decimal(cost),
+        scope=ScopeRecord(name=scope),
+        request_model=model,
+        start_time_unix_nano=START + at * 1_000_000,
+        end_time_unix_nano=START + (at + lasts) * 1_000_000,
+    )
+
+
+def test_a_call_counts():
+    usage = count_usage([row("a", tokens=(10, 5), cost="0.5")])
+    assert (usage.input_tokens, usage.output_tokens, usage.cost_usd) == (10, 5, Decimal("0.5"))
+    assert usage.counted == {"a"}
+    assert usage.reason("a").startswith("counted")
+
+
+def test_a_trace_without_usage_has_no_totals():
+    usage = count_usage([row("a"), row("b", "a")])
+    assert (usage.input_tokens, usage.output_tokens, usage.cost_usd, usage.counted) == (None, None, None, frozenset())
+    assert usage.reason("a") == NO_USAGE
+
+
+def test_a_wrapper_of_the_same_call_does_not_count():
+    usage = count_usage([row("outer", tokens=(10, 5)), row("inner", "outer", tokens=(10, 5))])
+    assert usage.counted == {"inner"}
+    assert usage.reason("outer") == "not counted: span inner inside it reports the usage of the same model call"
+
+
+def test_a_wrapper_is_found_through_spans_between():
+    rows = [row("outer", tokens=(9, 9)), row("step", "outer", "CHAIN"), row("inner", "step", "CHAT_MODEL", (10, 5))]
+    assert count_usage(rows).counted == {"inner"}
+
+
+def test_a_wrapper_counts_while_the_call_inside_reports_nothing():
+    assert count_usage([row("outer", tokens=(10, 5)), row("inner", "outer")]).counted == {"outer"}
+
+
+def test_a_wrapper_counts_while_the_call_inside_reports_zeros():
+    usage = count_usage([row("outer", tokens=(10, 5)), row("inner", "outer", tokens=(0, 0))])
+    assert (usage.input_tokens, usage.output_tokens) == (10, 5)
+
+
+def test_the_sum_on_an_agent_does_not_count_beside_its_calls():
+    rows = [row("agent", "", "AGENT", (30, 15)), row("a", "agent", tokens=(10, 5)), row("b", "agent", tokens=(20, 10))]
+    usage = count_usage(rows)
+    assert (usage.input_tokens, usage.output_tokens) == (30, 15)
+    assert usage.counted == {"a", "b"}
+    assert usage.reason("agent") == "not counted: its sum is made of spans below it, such as a"
+
+
+def test_the_sum_on_an_agent_counts_where_no_call_reports():
+    usage = count_usage([row("agent", "", "AGENT", (30, 15)), row("a", "agent")])
+    assert usage.counted == {"agent"}
+    assert usage.reason("agent") == "counted: no span below it reports usage"
+
+
+def test_sums_of_nested_agents_count_once():
+    rows = [row("outer", "", "AGENT", (30, 15)), row("inner", "outer", "AGENT", (30, 15)), row("c", "inner", "CHAIN")]
+    assert count_usage(rows).counted == {"inner"}
+
+
+def test_an_embedding_inside_a_model_call_is_a_call_of_its_own():
+    usage = count_usage([row("llm", tokens=(10, 5)), row("embedding", "llm", "EMBEDDING", (3, None))])
+    assert (usage.input_tokens, usage.output_tokens) == (13, 5)
+
+
+def test_an_embedding_has_no_output_tokens_rather_than_unknown_ones():
+    usage = count_usage([row("e", "", "EMBEDDING", (3, None))])
+    assert (usage.input_tokens, usage.output_tokens) == (3, 0)
+
+
+def test_usage_inside_a_counted_call_does_not_count():
+    usage = count_usage([row("llm", tokens=(10, 5)), row("http", "llm", "UNKNOWN", (10, 5))])
+    assert usage.counted == {"llm"}
+    assert usage.reason("http") == "not counted: span llm around it is a counted call"
+
+
+def test_siblings_of_two_instrumentations_that_watched_the_same_call_count_once():
+    rows = [
+        row("agent", "", "AGENT"),
+        row("native", "agent", tokens=(23, 11), scope="sdk", at=1, lasts=98),
+        row("watcher", "agent", tokens=(23, 11), scope="openinference", at=0, lasts=100),
+    ]
+    usage = count_usage(rows)
+    assert usage.counted == {"native"}
+    assert "another instrumentation" in usage.reason("watcher")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"scope": "sdk"},
+        {"tokens": (24, 11)},
+        {"model": "claude-sonnet-4"},
+        {"at": 200},
+        {"at": 50, "lasts": 100},
+    ],
+)
+def test_siblings_that_differ_in_more_than_their_instrumentation_both_count(other):
+    twin = {"tokens": (23, 11), "scope": "openinference", "at": 1, "lasts": 98} | other
+    rows = [row("a", "p", tokens=(23, 11), at=0, lasts=100), row("b", "p", **twin)]
+    assert count_usage(rows).counted == {"a", "b"}
+
+
+def test_retries_count_each():
+    rows = [row(f"try{n}", "chain", tokens=(10, 0), at=n * 100) for n in range(3)] + [row("chain", "", "CHAIN")]
+    assert count_usage(rows).input_tokens == 30
+
+
+def test_costs_add_up_over_counted_spans_and_say_how_many_were_priced():
+    rows = [
+        row("outer", tokens=(10, 5), cost="9"),
+        row("inner", "outer", tokens=(10, 5), cost="0.1"),
+        row("b", "", tokens=(1, 1), cost="0.2"),
+        row("unpriced", "", tokens=(1, 1)),
+    ]
+    usage = count_usage(rows)
+    assert usage.cost_usd == Decimal("0.3")
+    assert (usage.priced_spans, len(usage.counted)) == (2, 3)
+
+
+def test_an_unknown_cost_is_not_zero():
+    assert count_usage([row("a", tokens=(1, 1))]).cost_usd is None
+
+
+def test_a_call_whose_parent_never_came_counts():
+    rows = [row("inner", "missing", tokens=(10, 5)), row("other", "missing", "CHAIN")]
+    assert count_usage(rows).counted == {"inner"}
+
+
+def test_cycles_of_parents_end():
+    rows = [
+        row("a", "b", tokens=(1, 1)),
+        row("b", "c", "AGENT", (1, 1)),
+        row("c", "a", "CHAIN"),
+        row("s", "s", tokens=(5, 5)),
+    ]
+    usage = count_usage(rows)
+    assert "s" in usage.counted
+    assert set(usage.decisions) == {"a", "b", "s"}
+
+
+def test_the_order_of_arrival_does_not_matter():
+    rng = random.Random(5)
+    rows = [
+        row(
+            str(n),
+            str(rng.randrange(n)) if n else "",
+            rng.choice(["LLM", "CHAT_MODEL", "AGENT", "CHAIN", "EMBEDDING", "UNKNOWN"]),
+            rng.choice([None, (1, 2), (3, 4), (0, 0), (5, None)]),
+            scope=rng.choice(["x", "y"]),
+            at=rng.randrange(100),
+            lasts=rng.randrange(200),
+        )
+        for n in range(200)
+    ]
+    first = count_usage(rows)
+    for _ in range(10):
+        rng.shuffle(rows)
+        again = count_usage(rows)
+        assert (again.counted, again.input_tokens) == (first.counted, first.input_tokens)
+
+
+def test_a_chain_of_a_hundred_thousand_wrappers_counts_its_end():
+    rows = [row(str(n), str(n - 1) if n else "", tokens=(1, 1)) for n in range(100_000)]
+    assert count_usage(rows).counted == {"99999"}

@@ -1,0 +1,52 @@
+"""The admin site: its home page, its headers, and the queue's dashboard."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.test import Client
+from django_rq.models import Dashboard
+
+from projects.models import ProjectMembership
+from tests.builders import export_request, span
+from traces.otlp.receiver import export
+from tracing_site.admin import SuperuserQueueAdmin
+
+
+def test_home_shows_a_member_the_latest_traces_of_their_projects_only(project, other_project):
+    user = User.objects.create_user("ana", is_staff=True)
+    ProjectMembership.objects.create(project=project, user=user, role="viewer")
+    export(export_request(span("ours")), project)
+    export(export_request(span("theirs")), other_project)
+    client = Client()
+    client.force_login(user)
+    html = client.get("/admin/").content.decode()
+    assert "ours" in html
+    assert "theirs" not in html
+
+
+def test_home_tells_a_new_installation_how_to_send_traces(admin_client):
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in admin_client.get("/admin/").content.decode()
+
+
+def test_the_navigation_offers_what_the_user_may_open(project):
+    user = User.objects.create_user("ana", is_staff=True)
+    ProjectMembership.objects.create(project=project, user=user, role="viewer")
+    client = Client()
+    client.force_login(user)
+    html = client.get("/admin/").content.decode()
+    assert "/admin/traces/trace/" in html
+    assert "/admin/projects/apikey/" not in html
+    assert "/admin/auth/user/" not in html
+
+
+def test_no_page_of_the_queue_is_open_to_members(rf, project):
+    user = User.objects.create_user("ana", is_staff=True)
+    ProjectMembership.objects.create(project=project, user=user, role="owner")
+    patterns = SuperuserQueueAdmin(Dashboard, admin.site).get_urls()
+    assert len(patterns) > 20
+    for pattern in patterns:
+        request = rf.get("/")
+        request.user = user
+        with pytest.raises(PermissionDenied):
+            pattern.callback(request)

@@ -1,0 +1,133 @@
+"""Settings: documented, checked, and fit for production."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from django.core.management import get_commands
+
+from tests.servers import ROOT, clean_environment
+
+PRODUCTION = {
+    "SECRET_KEY": "x5Jq0sVfWm8Lr2TzYb7Kd4Ng9Hc1Pe6Ua3Qi5Ro8Sw2Xv4Zt7By0Cn",
+    "DATABASE_URL": "postgresql://tracing:secret@db.internal/tracing",
+    "REDIS_URL": "redis://redis.internal:6379/0",
+    "MLFLOW_TRACKING_URI": "http://mlflow.internal:5000",
+    "PUBLIC_URL": "https://traces.example.org",
+    "AUTH_KEY": "b9f1c3a0e4d2487c",
+}
+
+
+def read_variables():
+    """The names in every env(…), env_int(…) and env_bool(…) call of settings.py."""
+    tree = ast.parse((ROOT / "tracing_site/settings.py").read_text())
+    return {
+        call.args[0].value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in {"env", "env_int", "env_bool"}
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def manage(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=clean_environment(DATA_DIR=os.environ.get("DATA_DIR", ""), **environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_setting_is_in_the_documentation_and_nothing_else_is():
+    table = (ROOT / "docs/settings.md").read_text()
+    documented = {name for row in re.findall(r"^\| (`.+?) \|", table, re.M) for name in re.findall(r"`([A-Z_]+)`", row)}
+    assert documented == read_variables()
+
+
+def test_nothing_but_the_settings_reads_the_environment():
+    sources = [path for app in ("mlflow_sync", "projects", "spans", "traces") for path in (ROOT / app).rglob("*.py")]
+    assert [str(path) for path in sources if re.search(r"os\.(environ|getenv)", path.read_text())] == []
+
+
+def test_the_deployment_check_is_clean_in_production_settings():
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    assert (done.returncode, done.stdout + done.stderr) == (
+        0,
+        "System check identified no issues (2 silenced).\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "identifier"),
+    [
+        ({"MAX_BODY_BYTES": "1000"}, "tracing.E001"),
+        ({"DATA_EXPIRATION_IN_DAYS": "0"}, "tracing.E002"),
+        ({"REDIS_URL": "redis.internal:6379"}, "tracing.E003"),
+        ({"MLFLOW_TRACKING_URI": "mlflow:5000"}, "tracing.E004"),
+        ({"PUBLIC_URL": "traces.example.org"}, "tracing.E005"),
+        ({"MLFLOW_AUTHORIZATION": "BEARER"}, "tracing.E006"),
+        ({"MLFLOW_AUTHORIZATION": "BASE_AUTH"}, "tracing.E007"),
+        ({"AUTH_KEY": "short"}, "tracing.W001"),
+        ({"DATABASE_URL": ""}, "tracing.W002"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_a_hint(changes, identifier):
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **(PRODUCTION | changes))
+    assert done.returncode == 1
+    assert identifier in done.stderr
+    assert "HINT" in done.stderr
+
+
+def test_another_database_is_named_before_its_driver_is_missed():
+    done = manage("check", "--database", "default", **(PRODUCTION | {"DATABASE_URL": "mysql://db/tracing"}))
+    assert done.returncode == 1
+    assert done.stderr.strip() == "DATABASE_URL must be a sqlite:// or postgresql:// URL, not mysql://."
+
+
+def test_a_number_that_is_none_ends_the_start_with_a_sentence():
+    done = manage("check", PORT="http")
+    assert done.stderr.strip() == "PORT must be a whole number, not 'http'."
+
+
+def test_an_https_address_redirects_browsers_but_no_programs():
+    script = """
+import django; django.setup()
+from django.test import Client
+for path in ("/admin/login/", "/v1/traces", "/readyz"):
+    answer = Client().get(path)
+    print(path, answer.status_code, answer.headers.get("Location", ""))
+"""
+    environment = clean_environment(
+        DJANGO_SETTINGS_MODULE="tracing_site.settings", DATA_DIR=os.environ.get("DATA_DIR", ""), **PRODUCTION
+    )
+    environment["DATABASE_URL"] = "sqlite://:memory:"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
+    lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert lines["/admin/login/"].startswith("301 https://")
+    assert lines["/v1/traces"].split()[0] == "401", done.stderr
+    assert lines["/readyz"].split()[0] in {"200", "503"}
+
+
+def test_static_files_are_collected_under_hashed_names(tmp_path):
+    done = manage("collectstatic", "--noinput", STATIC_ROOT=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "admin/css").glob("base.*.css.gz"))
+
+
+def test_compose_starts_only_commands_that_exist():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    commands = {
+        service["command"].split()[2]
+        for service in services.values()
+        if service.get("command", "").startswith("python manage.py")
+    }
+    assert commands == {"prepare", "web", "grpc", "worker", "cron"}
+    assert commands <= set(get_commands())
