@@ -32,6 +32,8 @@ from traces.receipts import open_receipt
 
 EXPORT_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 OTHER_EXPORTS = {signal.grpc_method: signal for signal in (LOGS, METRICS)}
+# A call that has its message is answered within KEY_SECONDS and EXPORT_SECONDS together; one without is not waited for.
+STOP_SECONDS = 10
 # Whole messages in memory together, in multiples of the largest one allowed.
 MAX_MESSAGES = 4
 Trailer = tuple[tuple[str, str | bytes], ...]
@@ -171,9 +173,9 @@ class GrpcServer:
         self.thread.start()
         self._wait(self._start())
 
-    def stop(self, grace_seconds: float = 20) -> None:
-        """Take no new calls, let those under way finish, at most so many seconds."""
-        self._wait(self.server.stop(grace_seconds))
+    def stop(self) -> None:
+        """Take no new calls, let those under way finish, at most STOP_SECONDS."""
+        self._wait(self.server.stop(STOP_SECONDS))
         self.service.threads.shutdown()
         self.service.threads.flush_usage()
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -78,7 +78,7 @@ def grpc_target(transactional_db: None) -> Iterator[str]:
     port = free_port()
     server = start_server("127.0.0.1", port)
     yield f"127.0.0.1:{port}"
-    server.stop(5)
+    server.stop()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:

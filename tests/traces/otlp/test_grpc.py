@@ -107,7 +107,7 @@ def test_a_message_over_the_limit_is_resource_exhausted_without_retry(
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert retry_info(error) is None
     finally:
-        server.stop(1)
+        server.stop()
 
 
 def test_overload_is_unavailable_with_retry_info(client: Client, settings: Any) -> None:
