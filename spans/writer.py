@@ -11,70 +11,13 @@ from django.db import connection
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
+from spans.copy_rows import COLUMNS, JSON, copy_block
 from spans.models import Span
 from spans.records import SpanRecord
 
-# Columns by how their values are written, each with where a SpanRecord has it
-PLAIN: dict[str, str] = {
-    "id": "id",
-    "trace_row_id": "trace_row_id",
-    "project_id": "project_id",
-    "day": "day",
-    "span_id": "span_id",
-    "parent_span_id": "parent_span_id",
-    "kind": "kind",
-    "start_time_unix_nano": "start_time_unix_nano",
-    "end_time_unix_nano": "end_time_unix_nano",
-    "status_code": "status_code",
-    "flags": "flags",
-    "dropped_attributes_count": "dropped_attributes_count",
-    "dropped_events_count": "dropped_events_count",
-    "dropped_links_count": "dropped_links_count",
-    "span_type": "span_type",
-    "counted": "counted",
-    "is_error": "is_error",
-}
-NULLABLE: dict[str, str] = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "cached_input_tokens": "cached_input_tokens",
-    "cost_usd": "cost_usd",
-}
-TEXT: dict[str, str] = {
-    "name": "name",
-    "status_message": "status_message",
-    "trace_state": "trace_state",
-    "service_name": "resource.service_name",
-    "scope_name": "scope.name",
-    "operation_name": "operation_name",
-    "provider_name": "provider_name",
-    "request_model": "request_model",
-    "response_model": "response_model",
-    "tool_name": "tool_name",
-    "session_id": "session_id",
-    "user_id": "user_id",
-    "input_preview": "input_preview",
-    "output_preview": "output_preview",
-    "error_type": "error_type",
-    "framework_trace_id": "framework_trace_id",
-}
-JSON: dict[str, str] = {
-    "attributes": "attributes_json",
-    "events": "events_json",
-    "links": "links_json",
-    "resource": "resource.json",
-    "scope": "scope.json",
-    "warnings": "warnings_json",
-}
-COLUMNS = (*PLAIN, *NULLABLE, *TEXT, *JSON)
 # Below SQLite's limit on the parameters of a statement
 IDS_A_QUERY = 5_000
 
-Getter = Callable[[SpanRecord], tuple[Any, ...]]
-_plain: Getter = attrgetter(*PLAIN.values())
-_nullable: Getter = attrgetter(*NULLABLE.values())
-_text: Getter = attrgetter(*TEXT.values())
-_json: Getter = attrgetter(*JSON.values())
 _names = ", ".join(COLUMNS)
 _table = Span._meta.db_table
 
@@ -104,15 +47,12 @@ class Written:
     duplicates: int
 
 
-def sort_out(records: Iterable[SpanRecord], look_up: bool) -> Written:
+def sort_out(records: Iterable[SpanRecord]) -> Written:
     """Decide what has to be written. The records' ids are unique; the caller holds their traces.
 
-    One query by primary key for up to 5,000 records, which have their traces' days, and none where `look_up` is false
-    because the traces are new.
+    One query by primary key for up to 5,000 records, which have their traces' days.
     """
     by_id = {record.id: record for record in records}
-    if not look_up:
-        return Written(list(by_id.values()), [], 0)
     stored: dict[str, tuple[object, ...]] = {}
     texts = [Cast(name, TextField()) for name in _CONTENT]
     ordered = list(by_id.values())
@@ -141,44 +81,28 @@ def write_spans(written: Written) -> None:
 
 
 def _copy(records: Sequence[SpanRecord]) -> None:
-    """COPY in text format; the rows are encoded here and sent as one block."""
-    block = b"".join([_copy_line(record) for record in records])
-    with connection.cursor() as cursor, cursor.copy(f"COPY {_table} ({_names}) FROM STDIN") as copy:
-        copy.write(block)
+    """COPY in binary format; the rows are encoded here and sent as one block."""
+    with connection.cursor() as cursor, cursor.copy(f"COPY {_table} ({_names}) FROM STDIN (FORMAT binary)") as copy:
+        copy.write(copy_block(records))
 
 
-_COPY_HEAD = "\t".join(["%s"] * (len(PLAIN) + len(NULLABLE) + len(TEXT)))
-
-
-def _copy_line(record: SpanRecord) -> bytes:
-    """A row in COPY's text format. PostgreSQL documentation, COPY, "Text Format"."""
-    nullable = ["\\N" if value is None else value for value in _nullable(record)]
-    texts = _text(record)
-    together = "".join(texts)
-    if "\\" in together or not together.isprintable():
-        texts = tuple([_escape(text) for text in texts])
-    head = _COPY_HEAD % (*_plain(record), *nullable, *texts)
-    # JSON has no raw control characters, so only its backslashes need escaping.
-    tail = b"\t".join(_json(record)).replace(b"\\", b"\\\\")
-    return b"%b\t%b\n" % (head.encode(), tail)
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+# Where a SpanRecord has the columns that it has under another name
+_PLACES = {name: f"{name}_json" for name in JSON} | {
+    "service_name": "resource.service_name",
+    "resource": "resource.json",
+    "scope_name": "scope.name",
+    "scope": "scope.json",
+}
+_values = attrgetter(*(_PLACES.get(name, name) for name in COLUMNS))
+# SQLite has no date and no decimal, and JSON is text: as Django's fields read them.
+_TEXT_OF: dict[type, Callable[[Any], str]] = {bytes: bytes.decode, date: str, Decimal: str}
 
 
 def _executemany(records: Sequence[SpanRecord]) -> None:
-    """Prepared INSERT a row. SQLite has no date and no decimal: text, as Django's fields read them."""
+    """Prepared INSERT a row."""
     marks = ", ".join(["%s"] * len(COLUMNS))
     rows = [
-        [
-            *(
-                str(value) if isinstance(value, date | Decimal) else value
-                for value in _plain(record) + _nullable(record)
-            ),
-            *_text(record),
-            *(text.decode() for text in _json(record)),
-        ]
+        [value if (text_of := _TEXT_OF.get(value.__class__)) is None else text_of(value) for value in _values(record)]
         for record in records
     ]
     with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
 """Inserting the rows of new traces and locking those of existing ones, in one statement."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -46,6 +46,15 @@ _INSERT = (
 _uuid, _date = UUIDField(), DateField()
 
 
+class Claim(NamedTuple):
+    """A trace that a transaction brings spans of, with the summary that it has if it is new."""
+
+    key: UUID
+    project_id: int
+    trace_id: str
+    summary: TraceSummary
+
+
 class Existing(NamedTuple):
     """A trace that was there before: the span count of its last summary, and the partition of its spans."""
 
@@ -53,16 +62,15 @@ class Existing(NamedTuple):
     day: datetime.date
 
 
-def claim(
-    project_id: int, trace_ids: Mapping[UUID, str], summaries: Mapping[UUID, TraceSummary], now: datetime.datetime
-) -> dict[UUID, Existing]:
-    """Insert the traces that are new, complete with their summaries, and lock those that exist, in key order.
+def claim(claims: Iterable[Claim], now: datetime.datetime) -> dict[UUID, Existing]:
+    """Insert the traces that are new, complete with their summaries, and lock those that exist, in the given order.
 
-    One statement. Returns those that exist; they are marked as due until `rollup.update` clears the mark.
+    The order is that of the keys, so that writers wait for each other and never deadlock. One statement. Returns those
+    that exist; they are marked as due until `rollup.update` clears the mark.
     """
     time = str(connection.ops.adapt_datetimefield_value(now))
     ends = {"refresh_due": False, "day": now.date(), "created_at": time, "refreshed_at": time}
-    rows = [_row(key, project_id, trace_ids[key], summaries[key]) | ends for key in sorted(trace_ids)]
+    rows = [_row(made) | ends for made in claims]
     existing: dict[UUID, Existing] = {}
     with connection.cursor() as cursor:
         cursor.execute(_INSERT.format(rows=_ROWS[connection.vendor]), [orjson.dumps(rows).decode()])
@@ -72,9 +80,10 @@ def claim(
     return existing
 
 
-def _row(key: UUID, project_id: int, trace_id: str, summary: TraceSummary) -> dict[str, Any]:
+def _row(made: Claim) -> dict[str, Any]:
+    summary = made.summary
     row: dict[str, Any] = {name: getattr(summary, name) for name in SUMMARY_COLUMNS}
-    row |= {"id": key.hex, "project_id": project_id, "trace_id": trace_id}
+    row |= {"id": made.key.hex, "project_id": made.project_id, "trace_id": made.trace_id}
     row["model_names"] = orjson.dumps(summary.model_names).decode()
     row["cost_usd"] = None if summary.cost_usd is None else str(summary.cost_usd)
     return row

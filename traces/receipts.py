@@ -2,8 +2,10 @@
 
 import datetime
 import logging
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import DatabaseError, connection, models
 from django.utils import timezone
@@ -14,9 +16,15 @@ logger = logging.getLogger(__name__)
 
 ROWS_A_BATCH = 5_000
 
+_table = ExportReceipt._meta.db_table
 _fields = ExportReceipt._meta.concrete_fields
-_columns = ", ".join(str(field.column) for field in _fields)
-_INSERT = f"INSERT INTO {ExportReceipt._meta.db_table} ({_columns}) VALUES ({', '.join(['%s'] * len(_fields))})"  # noqa: S608
+_columns = [str(field.column) for field in _fields]
+# One parameter for all rows, as in traces.claims.
+_ROWS = {
+    "postgresql": f"SELECT {', '.join(_columns)} FROM json_populate_recordset(NULL::{_table}, %s)",  # noqa: S608
+    "sqlite": f"SELECT {', '.join(f'value ->> {name!r}' for name in _columns)} FROM json_each(%s) WHERE TRUE",  # noqa: S608
+}
+_INSERT = f"INSERT INTO {_table} ({', '.join(_columns)}) {{rows}} ON CONFLICT (id) DO NOTHING"
 
 
 def open_receipt(
@@ -32,18 +40,26 @@ def open_receipt(
     )
 
 
-def write_receipt(receipt: ExportReceipt) -> None:
-    """Insert the receipt. One statement, for every request: past the ORM, which takes four times as long."""
-    values = [field.get_db_prep_save(getattr(receipt, field.attname), connection) for field in _fields]
+def write_receipts(receipts: Sequence[ExportReceipt]) -> None:
+    """Insert the receipts that are not there yet. One statement."""
+    rows = [_row(receipt) for receipt in receipts]
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, values)
+        cursor.execute(_INSERT.format(rows=_ROWS[connection.vendor]), [orjson.dumps(rows).decode()])
+
+
+def _row(receipt: ExportReceipt) -> dict[str, Any]:
+    row: dict[str, Any] = {str(field.column): getattr(receipt, field.attname) for field in _fields}
+    row["id"] = receipt.pk.hex
+    row["rejections"] = orjson.dumps(receipt.rejections).decode()
+    row["created_at"] = str(connection.ops.adapt_datetimefield_value(receipt.created_at))
+    return row
 
 
 def note_refusal(receipt: ExportReceipt) -> None:
     """Write the receipt of a request that was refused for good; a database that can't take it loses only the note."""
     receipt.status = ReceiptStatus.REFUSED
     try:
-        write_receipt(receipt)
+        write_receipts([receipt])
     except DatabaseError as error:
         logger.warning("The receipt of a refused request was not recorded: %s", type(error).__name__)
 

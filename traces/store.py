@@ -1,10 +1,11 @@
-"""Storing the spans of one request: spans and the summaries of their traces, in one transaction."""
+"""Storing the spans of requests: spans, the summaries of their traces and the receipts, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,10 +15,17 @@ from spans.records import SpanRecord
 from spans.semconv import BUILT_IN, ProjectTables, normalize
 from spans.writer import Written, record_version, sort_out, write_spans
 from traces import rollup
-from traces.claims import Existing, claim
+from traces.claims import Claim, Existing, claim
+from traces.group_commit import GroupCommit
+from traces.receipt_models import ExportReceipt
+from traces.receipts import write_receipts
 from traces.rollup import SummaryRow
 from traces.summary import TraceSummary, summarize
 from traces.turns import limit_waiting, turn
+
+# How long a group waits for the locks of traces: one that is held must not hold up the others.
+GROUP_LOCK_SECONDS = 0.25
+GROUP_SPANS = 10_000
 
 
 @dataclass(slots=True)
@@ -29,21 +37,97 @@ class Stored:
     duplicates: int = 0
 
 
-def _by_trace(project_id: int, records: Iterable[SpanRecord]) -> dict[UUID, dict[str, SpanRecord]]:
-    """The records by trace's key and span id; of several versions of a span only the one that stays."""
-    groups: dict[str, dict[str, SpanRecord]] = defaultdict(dict)
-    for record in records:
-        group = groups[record.trace_id]
-        other = group.get(record.span_id)
-        if other is None or record_version(record) > record_version(other):
-            group[record.span_id] = record
-    traces = {trace_row_key(project_id, trace_id): group for trace_id, group in groups.items()}
-    for key, group in traces.items():
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """The sanitized, normalized spans of one request, and what else its transaction writes.
+
+    `finish` is called at the end of the transaction, also where there are no records, and again if it has to be
+    repeated; then the receipt is written.
+    """
+
+    project_id: int
+    records: list[SpanRecord]
+    receipt: ExportReceipt
+    tables: ProjectTables = BUILT_IN
+    finish: Callable[[Stored], object] = lambda stored: None
+    stored: Stored | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Trace:
+    """The records of one trace by span id, and their summary."""
+
+    project_id: int
+    trace_id: str
+    tables: ProjectTables
+    records: dict[str, SpanRecord]
+    summary: TraceSummary
+
+
+def store(arrival: Arrival) -> Stored:
+    """Write a request, together with others that are being stored. After it returns it is committed, or it has raised
+    and nothing of it is.
+    """
+    if not _together.commit(arrival):
+        _write([arrival], settings.LOCK_TIMEOUT_SECONDS)
+    return arrival.stored or Stored()
+
+
+def _write(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
+    """Write all of them in one transaction, or none.
+
+    Statements: one for the traces, one look for their log records, one bulk insert and one for the receipts where all
+    traces are new, and two for each trace with log records; for those that exist, two look-ups more and two or three
+    updates a trace.
+    """
+    traces = _by_trace(arrivals)
+    with turn(), transaction.atomic():
+        limit_waiting(lock_seconds)
+        written = _write_traces(traces) if traces else Written([], [], 0)
+        added, replaced = set(map(id, written.added)), set(map(id, written.replaced))
+        for arrival in arrivals:
+            arrival.stored = _outcome(arrival.records, added, replaced)
+            arrival.finish(arrival.stored)
+        write_receipts([arrival.receipt for arrival in arrivals])
+
+
+_together: GroupCommit[Arrival] = GroupCommit(
+    lambda arrivals: _write(arrivals, min(GROUP_LOCK_SECONDS, settings.LOCK_TIMEOUT_SECONDS)),
+    size=lambda arrival: len(arrival.records),
+    max_size=GROUP_SPANS,
+)
+
+
+def _outcome(records: Collection[SpanRecord], added: set[int], replaced: set[int]) -> Stored:
+    added_count = sum(id(record) in added for record in records)
+    replaced_count = sum(id(record) in replaced for record in records) if replaced else 0
+    return Stored(added_count, replaced_count, len(records) - added_count - replaced_count)
+
+
+def _by_trace(arrivals: Iterable[Arrival]) -> dict[UUID, _Trace]:
+    """The records by trace's key and span id, with their row keys; of several versions of a span only the one that
+    stays.
+    """
+    groups: dict[tuple[int, str], dict[str, SpanRecord]] = defaultdict(dict)
+    tables: dict[int, ProjectTables] = {}
+    for arrival in arrivals:
+        tables[arrival.project_id] = arrival.tables
+        for record in arrival.records:
+            group = groups[arrival.project_id, record.trace_id]
+            other = group.get(record.span_id)
+            if other is None or record_version(record) > record_version(other):
+                group[record.span_id] = record
+    traces: dict[UUID, _Trace] = {}
+    for (project_id, trace_id), group in groups.items():
+        key = trace_row_key(project_id, trace_id)
+        summary = summarize(list(group.values()))
+        traces[key] = _Trace(project_id, trace_id, tables[project_id], group, summary)
         trace_row_id = key.hex
         for span_id, record in group.items():
             record.project_id = project_id
             record.trace_row_id = trace_row_id
             record.id = trace_row_id[:16] + span_id  # as spans.keys.span_row_key, for very many
+            record.counted = span_id in summary.counted
     return traces
 
 
@@ -52,57 +136,30 @@ def _mark_counted(records: Iterable[SpanRecord], summary: TraceSummary) -> None:
         record.counted = record.span_id in summary.counted
 
 
-def store(
-    project_id: int,
-    records: list[SpanRecord],
-    finish: Callable[[Stored], object] = lambda stored: None,
-    tables: ProjectTables = BUILT_IN,
-) -> Stored:
-    """Write sanitized, normalized records. After it returns they are committed, or nothing is and it has raised.
-
-    `finish` is called at the end of the same transaction, also where there are no records.
-    Statements: one for the traces, one look for their log records and one bulk insert where all traces are new, and two
-    for each of these with log records; for those that exist, two look-ups more and two or three updates a trace.
-    """
-    traces = _by_trace(project_id, records)
-    summaries = {key: summarize(list(group.values())) for key, group in traces.items()}
-    for key, group in traces.items():
-        _mark_counted(group.values(), summaries[key])
-    with turn(), transaction.atomic():
-        limit_waiting()
-        stored = _write(project_id, traces, summaries, tables) if traces else Stored()
-        stored.duplicates += len(records) - sum(map(len, traces.values()))
-        finish(stored)
-    return stored
-
-
-def _write(
-    project_id: int,
-    traces: dict[UUID, dict[str, SpanRecord]],
-    summaries: dict[UUID, TraceSummary],
-    tables: ProjectTables,
-) -> Stored:
-    trace_ids = {key: next(iter(group.values())).trace_id for key, group in traces.items()}
+def _write_traces(traces: dict[UUID, _Trace]) -> Written:
     now = timezone.now()
-    existing = claim(project_id, trace_ids, summaries, now)
-    with_logs = _normalize_with_logs(traces, tables)
-    for key, group in traces.items():
+    claims = [Claim(key, trace.project_id, trace.trace_id, trace.summary) for key, trace in sorted(traces.items())]
+    existing = claim(claims, now)
+    with_logs = _normalize_with_logs(traces)
+    for key, trace in traces.items():
         day = existing[key].day if key in existing else now.date()
-        for record in group.values():
+        for record in trace.records.values():
             record.day = day
-    fresh = [record for key, group in traces.items() if key not in existing for record in group.values()]
+    fresh = [record for key, trace in traces.items() if key not in existing for record in trace.records.values()]
     for key in with_logs - existing.keys():
-        summary = summarize(list(traces[key].values()))
-        _mark_counted(traces[key].values(), summary)
+        summary = summarize(list(traces[key].records.values()))
+        _mark_counted(traces[key].records.values(), summary)
         rollup.update(key, summary, [], changed=True)
-    written = sort_out((record for key in existing for record in traces[key].values()), look_up=bool(existing))
+    written = Written(fresh, [], 0)
     if existing:
-        _update_existing(existing, written)
-    write_spans(Written(fresh + written.added, written.replaced, 0))
-    return Stored(len(fresh) + len(written.added), len(written.replaced), written.duplicates)
+        found = sort_out(record for key in existing for record in traces[key].records.values())
+        _update_existing(existing, found)
+        written = Written(fresh + found.added, found.replaced, found.duplicates)
+    write_spans(written)
+    return written
 
 
-def _normalize_with_logs(traces: dict[UUID, dict[str, SpanRecord]], tables: ProjectTables) -> set[UUID]:
+def _normalize_with_logs(traces: dict[UUID, _Trace]) -> set[UUID]:
     """Normalize the spans again whose log records came before them. Returns the traces that have such.
 
     One query, one more if there are any.
@@ -110,10 +167,11 @@ def _normalize_with_logs(traces: dict[UUID, dict[str, SpanRecord]], tables: Proj
     having = which_have_logs(traces.keys())
     found = load_logs(having) if having else {}
     for key, logs in found.items():
-        for span_id, record in traces[key].items():
+        trace = traces[key]
+        for span_id, record in trace.records.items():
             if span_id in logs:
                 record.logs = logs[span_id]
-                normalize(record, tables)
+                normalize(record, trace.tables)
     return set(found)
 
 

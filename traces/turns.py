@@ -29,14 +29,14 @@ def turn() -> Iterator[None]:
         _sqlite_writer.release()
 
 
-def limit_waiting() -> None:
+def limit_waiting(lock_seconds: float | None = None) -> None:
     """First in an ingest transaction: on PostgreSQL bound its waits for locks, and each of its statements.
 
-    The bounds end with the transaction, so they hold behind PgBouncer too and touch nothing else. One statement.
+    Locks are waited for LOCK_TIMEOUT_SECONDS if nothing else is said. The bounds end with the transaction, so they hold
+    behind PgBouncer too and touch nothing else. One round trip.
     """
     if connection.vendor == "postgresql":
+        lock_ms = (settings.LOCK_TIMEOUT_SECONDS if lock_seconds is None else lock_seconds) * 1000
+        statement_ms = settings.STATEMENT_TIMEOUT_SECONDS * 1000
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
-                [f"{settings.LOCK_TIMEOUT_SECONDS}s", f"{settings.STATEMENT_TIMEOUT_SECONDS}s"],
-            )
+            cursor.execute(f"SET LOCAL lock_timeout = {lock_ms:.0f}; SET LOCAL statement_timeout = {statement_ms:.0f}")

@@ -3,13 +3,16 @@
 import datetime
 import time
 
+import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from spans.models import Span
 from tests.builders import export_request, span
 from traces.models import ExportReceipt, RejectedSpans
 from traces.otlp.receiver import export
 from traces.receipt_models import time_ordered_id
-from traces.receipts import delete_expired_receipts, open_receipt, write_receipt
+from traces.receipts import delete_expired_receipts, open_receipt, write_receipts
 
 
 def written_days_ago(project, days: float) -> ExportReceipt:
@@ -17,7 +20,7 @@ def written_days_ago(project, days: float) -> ExportReceipt:
     receipt.created_at = timezone.now() - datetime.timedelta(days=days)
     bits = receipt.pk.int & (1 << 80) - 1
     receipt.pk = type(receipt.pk)(int=int(receipt.created_at.timestamp() * 1000) << 80 | bits)
-    write_receipt(receipt)
+    write_receipts([receipt])
     return receipt
 
 
@@ -61,15 +64,17 @@ def test_without_days_no_rejected_span_is_kept(project, settings):
     assert ExportReceipt.objects.get().spans_rejected == 1
 
 
-def test_a_receipt_that_can_not_be_written_stores_nothing(project, monkeypatch):
-    """Both are in one transaction: here the receipt's id is taken."""
-    import pytest
-    from django.db import IntegrityError, transaction
-
-    from spans.models import Span
-
+def test_a_receipt_that_can_not_be_written_stores_nothing(project):
     receipt = open_receipt(project.pk, "http")
-    write_receipt(receipt)
+    receipt.wire_bytes = -1  # which the table refuses
     with pytest.raises(IntegrityError), transaction.atomic():
         export(export_request(span()), project, receipt)
     assert not Span.objects.exists()
+
+
+def test_a_request_that_is_stored_again_leaves_one_receipt(project):
+    receipt = open_receipt(project.pk, "http")
+    request = export_request(span())
+    for _ in range(2):
+        export(request, project, receipt)
+    assert ExportReceipt.objects.get().spans_added == 1

@@ -30,12 +30,19 @@ EXPORT_SECONDS = 6.5
 
 
 def run_in_database_thread(function: Callable[..., T], *arguments: Any) -> T:
-    """Call the function as Django calls a view: connections that went bad are closed before and after."""
-    db.close_old_connections()
+    """Call the function, which may be called twice, with this thread's database connection.
+
+    Nothing asks the server first whether an idle connection still holds: one that has broken shows so at its first use,
+    and the call is made again with a new one.
+    """
+    was_open = db.connection.connection is not None
     try:
         return function(*arguments)
-    finally:
+    except (db.OperationalError, db.InterfaceError):
         db.close_old_connections()
+        if was_open and db.connection.connection is None:
+            return function(*arguments)
+        raise
 
 
 def usable_key(headers: Mapping[str, str]) -> ApiKey:

@@ -7,6 +7,7 @@ the export threads. Every other request has its body read here as well, so that 
 import asyncio
 import io
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -20,9 +21,19 @@ from projects.models import ApiKey
 from projects.usage import meter
 from traces import metrics
 from traces.otlp import codec
-from traces.otlp.admission import BODY_SECONDS, ExportThreads
+from traces.otlp.admission import BODY_SECONDS, ExportThreads, run_in_database_thread
 from traces.otlp.errors import BODY_TOO_SLOW, UNAVAILABLE, OtlpError, fault_of_status, otlp_error, too_large
-from traces.otlp.http import READ_METHODS, RECEIPT_ENTRY, Answer, error_answer, with_receipt
+from traces.otlp.http import (
+    READ_METHODS,
+    RECEIPT_ENTRY,
+    Answer,
+    Received,
+    error_answer,
+    export_signal,
+    export_traces,
+    with_receipt,
+)
+from traces.otlp.other_signals import LOGS, METRICS
 from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
@@ -31,7 +42,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 TRACES_PATH = "/v1/traces"
-OTLP_PATHS = {TRACES_PATH, "/v1/logs", "/v1/metrics"}
+SIGNALS = {"/v1/logs": LOGS, "/v1/metrics": METRICS}
+OTLP_PATHS = {TRACES_PATH, *SIGNALS}
 # All bodies in memory together, in multiples of the largest one allowed.
 BODIES_IN_MEMORY = 4
 
@@ -84,8 +96,8 @@ class Gate:
             body = await self.read_body(headers, receive, settings.MAX_BODY_BYTES)
             metrics.HTTP.received_bytes.inc(len(body))
             try:
-                environ = wsgi_environ({**scope, SCOPE_ENTRY: key, RECEIPT_ENTRY: receipt}, body)
-                made = await self.threads.export(call_wsgi, self.django, environ)
+                received = Received(body, content_type, headers.get("content-encoding", ""))
+                made = await self.threads.export(run_in_database_thread, self.export_of(scope, received, key, receipt))
                 if receipt is None and made.status == HTTPStatus.OK:
                     meter.charge(key.project_id, 0, len(body))
             finally:
@@ -106,6 +118,18 @@ class Gate:
             self.threads.note_refusal(receipt)
             made = with_receipt(made, receipt)
         return made
+
+    def export_of(
+        self, scope: Scope, received: Received, key: ApiKey, receipt: ExportReceipt | None
+    ) -> Callable[[], Answer]:
+        """What takes the request: exports go past Django's middleware, and Django says what is wrong with others."""
+        signal = SIGNALS.get(scope["path"])
+        if scope["method"] == "POST" and receipt is not None:
+            return partial(export_traces, received, key, receipt)
+        if scope["method"] == "POST" and signal is not None:
+            return partial(export_signal, received, key, signal)
+        environ = wsgi_environ({**scope, SCOPE_ENTRY: key, RECEIPT_ENTRY: receipt}, received.body)
+        return partial(call_wsgi, self.django, environ)
 
     async def serve_site(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_fields(scope)

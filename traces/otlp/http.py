@@ -20,6 +20,7 @@ from traces.otlp import codec, receiver
 from traces.otlp.codec import Encoding
 from traces.otlp.errors import OtlpError, otlp_error, too_large
 from traces.otlp.openapi import export_traces_schema
+from traces.otlp.other_signals import Signal
 from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
@@ -36,6 +37,19 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+class Received(NamedTuple):
+    """A request body as it came, with the header fields Content-Type and Content-Encoding that say how to read it."""
+
+    body: bytes
+    content_type: str
+    content_encoding: str
+
+    def read(self) -> tuple[bytes, Encoding]:
+        """The decompressed body and its encoding. Raises OtlpError."""
+        encoding = codec.encoding_of(self.content_type)
+        return codec.decompress(self.body, self.content_encoding, settings.MAX_BODY_BYTES), encoding
 
 
 def answer(status: int, message: Message, encoding: Encoding) -> Answer:
@@ -91,14 +105,12 @@ class ExportMixin(APIView):
             self._receipt.message = error.message
         return export_response(error_answer(error, self.request.META.get("CONTENT_TYPE", "")))
 
-    def read_body(self, request: Request) -> tuple[bytes, Encoding, int]:
-        """The decompressed body, its encoding and the bytes that were received. Raises OtlpError."""
-        encoding = codec.encoding_of(request.META.get("CONTENT_TYPE", ""))
-        received = request.read(settings.MAX_BODY_BYTES + 1)
-        if len(received) > settings.MAX_BODY_BYTES:
+    def received(self, request: Request) -> Received:
+        """The body as it came. Raises OtlpError (413)."""
+        body = request.read(settings.MAX_BODY_BYTES + 1)
+        if len(body) > settings.MAX_BODY_BYTES:
             raise too_large(settings.MAX_BODY_BYTES)
-        body = codec.decompress(received, request.META.get("HTTP_CONTENT_ENCODING", ""), settings.MAX_BODY_BYTES)
-        return body, encoding, len(received)
+        return Received(body, request.META.get("CONTENT_TYPE", ""), request.META.get("HTTP_CONTENT_ENCODING", ""))
 
 
 class ExportTracesMixin(ExportMixin):
@@ -108,11 +120,24 @@ class ExportTracesMixin(ExportMixin):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         key = cast(ApiKey, request.auth)
         receipt = self._receipt or open_receipt(key.project_id, ExportReceipt.Transport.HTTP, key.pk)
-        body, encoding, receipt.wire_bytes = self.read_body(request)
-        receipt.body_bytes = len(body)
-        exported = receiver.export_body(body, encoding, key.project, receipt)
-        note_use(key)
-        return export_response(with_receipt(answer(200, exported, encoding), receipt))
+        return export_response(export_traces(self.received(request), key, receipt))
+
+
+def export_traces(received: Received, key: ApiKey, receipt: ExportReceipt) -> Answer:
+    """Store the traces of a request. Raises OtlpError, django.db.Error."""
+    body, encoding = received.read()
+    receipt.wire_bytes, receipt.body_bytes = len(received.body), len(body)
+    exported = receiver.export_body(body, encoding, key.project, receipt)
+    note_use(key)
+    return with_receipt(answer(200, exported, encoding), receipt)
+
+
+def export_signal(received: Received, key: ApiKey, signal: Signal) -> Answer:
+    """Take a request of one of OTLP's other signals. Raises OtlpError, django.db.Error."""
+    body, encoding = received.read()
+    exported = signal.export_body(body, encoding, key.project)
+    note_use(key)
+    return answer(200, exported, encoding)
 
 
 def export_response(made: Answer) -> HttpResponse:

@@ -19,8 +19,8 @@ from traces.metrics import count_spans
 from traces.otlp import codec
 from traces.otlp.decode import Decoded, Rejection, decode
 from traces.receipt_models import ExportReceipt, ReceiptStatus, RejectedSpans
-from traces.receipts import open_receipt, write_receipt
-from traces.store import Stored, store
+from traces.receipts import open_receipt
+from traces.store import Arrival, Stored, store
 
 
 def export(
@@ -58,12 +58,11 @@ def export_parts(
     def finish(stored: Stored) -> None:
         _fill(receipt, decoded, stored)
         receipt.duration_ms = round((perf_counter() - started) * 1000, 3)
-        write_receipt(receipt)
         if decoded.rejected and settings.REJECTED_SPANS_DAYS:
             _keep(receipt, decoded.rejected)
 
     try:
-        stored = store(project.pk, decoded.records, finish, tables)
+        stored = store(Arrival(project.pk, decoded.records, receipt, tables, finish))
     except db.Error as error:
         leave_read_only_session(error)
         raise

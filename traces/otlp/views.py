@@ -5,10 +5,9 @@ from typing import Any, cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from projects.authentication import note_use
 from projects.models import ApiKey
 from traces.api.views import ApiView
-from traces.otlp.http import ExportMixin, answer, export_response
+from traces.otlp.http import ExportMixin, export_response, export_signal
 from traces.otlp.openapi import export_logs_schema, export_metrics_schema
 from traces.otlp.other_signals import LOGS, METRICS, Signal
 
@@ -17,11 +16,7 @@ class SignalView(ExportMixin, ApiView):
     http_method_names = ["post"]
 
     def take(self, request: Request, signal: Signal) -> HttpResponse:
-        key = cast(ApiKey, request.auth)
-        body, encoding, _ = self.read_body(request)
-        exported = signal.export_body(body, encoding, key.project)
-        note_use(key)
-        return export_response(answer(200, exported, encoding))
+        return export_response(export_signal(self.received(request), cast(ApiKey, request.auth), signal))
 
 
 class LogsView(SignalView):
