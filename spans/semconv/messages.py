@@ -45,6 +45,8 @@ ROLES = {
     "ipython": "tool",
 }
 TEXT_KEYS = ("text", "content", "thinking", "reasoning", "refusal", "transcript")
+# Beside "input" they tell a request of OpenAI's Responses API from other values.
+REQUEST_KEYS = frozenset(("model", "instructions", "tools"))
 MAX_DEPTH = 8
 
 
@@ -84,7 +86,7 @@ def _from_request(value: Mapping[str, Any], role: str, depth: int) -> list[Messa
     if isinstance(value.get("prompt"), list | str) and "role" not in value and "content" not in value:
         before = messages_of(value.get("system"), "system", depth + 1)
         return before + messages_of(value["prompt"], role, depth + 1)
-    if isinstance(value.get("input"), list | str) and ("model" in value or "instructions" in value):
+    if isinstance(value.get("input"), list | str) and not REQUEST_KEYS.isdisjoint(value):
         before = messages_of(value.get("instructions"), "system", depth + 1)
         return before + messages_of(value["input"], role, depth + 1)
     if isinstance(value.get("contents"), list) and "role" not in value:

@@ -12,8 +12,8 @@ from spans.semconv.sources import LARGE_TEXT, as_text, decode_json, unquote_json
 PREVIEW_CHARACTERS = 500
 # Under these names requests and results keep the text that a person looks for, the likeliest first.
 INPUT_KEYS = (
-    "messages", "input", "query", "question", "prompt", "task", "user_prompt", "text", "content", "inputs", "message",
-    "contents", "kwargs", "args", "parts", "state", "str_or_query_bundle", "query_str", "value",
+    "messages", "input", "new_message", "query", "question", "prompt", "task", "user_prompt", "text", "content",
+    "inputs", "message", "contents", "kwargs", "args", "parts", "state", "str_or_query_bundle", "query_str", "value",
 )  # fmt: skip
 OUTPUT_KEYS = (
     "output", "outputs", "answer", "final_answer", "response", "result", "text", "content", "message", "messages",
@@ -163,6 +163,8 @@ def _text(value: Any, keys: tuple[str, ...], output: bool, depth: int) -> str | 
             return _last_message(value, output) or None
         if all(isinstance(item, Mapping) and isinstance(item.get("text"), str) for item in value):
             return "\n".join(item["text"] for item in value)
+        if len(value) == 2 and all(isinstance(item, str) for item in value) and value[0].lower() in ROLES:
+            return _text(value[1], keys, output, depth + 1)  # LangChain's ("user", "hello")
         if all(isinstance(item, str) for item in value):
             return "\n".join(_text(item, keys, output, depth + 1) or "" for item in value)
         if len(value) == 1 or all(isinstance(item, list) for item in value):

@@ -137,7 +137,7 @@ class Attribute:
     path: into its value, which may be JSON text.  values: what its values mean (keys compared without case).
     pattern: a regular expression whose group 1 is the value.  constant: the value that its mere presence stands for.
     encoded: the SDK writes texts as quoted JSON.  scale: factor into our unit.  transform: the last step.
-    when: another attribute and what it must match, for keys whose meaning depends on it.
+    when: another attribute and what it must match ("" where it is absent), for keys whose meaning depends on it.
     """
 
     key: str
@@ -394,7 +394,7 @@ class ElapsedUntil:
 def _holds(when: tuple[str, re.Pattern[str]] | None, span: SpanLike) -> bool:
     if when is None:
         return True
-    value = span.attributes.get(when[0]) if when[0] else span.name
+    value = span.attributes.get(when[0], "") if when[0] else span.name
     return isinstance(value, str) and when[1].search(value) is not None
 
 

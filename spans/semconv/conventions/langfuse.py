@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from typing import Any
 
 from spans.semconv.convention import Convention
@@ -23,6 +24,7 @@ TOOL = (TYPE, re.compile("^tool$"))
 RETRIEVER = (TYPE, re.compile("^retriever$"))
 USAGE = "langfuse.observation.usage_details"
 COST = "langfuse.observation.cost_details"
+LEVEL = "langfuse.observation.level"
 METADATA = "langfuse.observation.metadata."
 TRACE_METADATA = "langfuse.trace.metadata."
 
@@ -31,12 +33,29 @@ def _usage(*paths: tuple[str, ...]) -> tuple[Attribute, ...]:
     return tuple(Attribute(USAGE, path=path) for path in paths)
 
 
-def _sum(costs: Any) -> float | None:
-    """The total of a breakdown without one."""
-    if not isinstance(costs, dict) or "total" in costs:
-        return None
-    numbers = [cost for cost in costs.values() if isinstance(cost, int | float) and not isinstance(cost, bool)]
-    return sum(numbers) if numbers else None
+def _numbers(details: Any) -> dict[str, float]:
+    """The numbers of a breakdown, by name."""
+    items = details.items() if isinstance(details, dict) else ()
+    return {key: number for key, number in items if isinstance(number, int | float) and not isinstance(number, bool)}
+
+
+def _cost(details: Any) -> float | None:
+    """The total, or the sum of a breakdown without one."""
+    costs = _numbers(details)
+    return costs.get("total", sum(costs.values())) if costs else None
+
+
+def _whole(name: str) -> Callable[[Any], float | None]:
+    """Input or output with the parts of it that were taken out of it, as the total shows: 7 + 3 + 2 = 12."""
+
+    def read(details: Any) -> float | None:
+        usage = _numbers(details)
+        total = usage.pop("total", None)
+        if name not in usage or total is None or sum(usage.values()) != total:
+            return None
+        return sum(count for key, count in usage.items() if name in key.split("_"))
+
+    return read
 
 
 def _unquoted(items: Any) -> Any:
@@ -49,17 +68,25 @@ LANGFUSE = Convention(
     title="Langfuse SDK 3 to 5",
     source="https://github.com/langfuse/langfuse-python/blob/c3c6a09e7b635730cc9c6eb661687cb7bc294532/langfuse/_client/attributes.py",
     about=(
-        "usage_details and cost_details are JSON objects, usage with Langfuse's own names or with those of "
-        "the provider's response. One attribute holds the model: the one of the response once there is one. A "
-        "span's trace-level input and output count where it has none of its own."
+        "usage_details and cost_details are JSON objects, usage with Langfuse's own names or with those of the "
+        "provider's response. With its own names the JavaScript SDK and the LangChain handler take cached and "
+        "reasoning tokens out of input and output. The cost of 0 of a failed call is nobody's report. One attribute "
+        "holds the model: the one of the response once there is one. A span's trace-level input and output count "
+        "where it has none of its own."
     ),
     fields={
         "span_type": (Attribute(TYPE, values=TYPES),),
         "request_model": ("langfuse.observation.model.name",),
         "response_model": ("langfuse.observation.model.name",),
         "tool_name": (Name(re.compile(r"^(.+)$", re.DOTALL), when=TOOL),),
-        "input_tokens": _usage(("input",), ("input_tokens",), ("prompt_tokens",), ("promptTokens",)),
-        "output_tokens": _usage(("output",), ("output_tokens",), ("completion_tokens",), ("completionTokens",)),
+        "input_tokens": (
+            Attribute(USAGE, transform=_whole("input")),
+            *_usage(("input",), ("input_tokens",), ("prompt_tokens",), ("promptTokens",)),
+        ),
+        "output_tokens": (
+            Attribute(USAGE, transform=_whole("output")),
+            *_usage(("output",), ("output_tokens",), ("completion_tokens",), ("completionTokens",)),
+        ),
         "total_tokens": _usage(("total",), ("total_tokens",), ("totalTokens",)),
         "cached_input_tokens": _usage(
             ("input_cached_tokens",), ("cache_read_input_tokens",), ("input_cache_read",), ("cached_tokens",),
@@ -72,7 +99,10 @@ LANGFUSE = Convention(
         ),
         "audio_input_tokens": _usage(("input_audio_tokens",), ("prompt_tokens_details", "audio_tokens")),
         "audio_output_tokens": _usage(("output_audio_tokens",), ("completion_tokens_details", "audio_tokens")),
-        "cost_usd": (Attribute(COST, path=("total",)), Attribute(COST, path=(), encoded=True, transform=_sum)),
+        "cost_usd": (
+            Attribute(COST, transform=_cost, when=(COST, re.compile("[1-9]"))),
+            Attribute(COST, transform=_cost, when=(LEVEL, re.compile("^(?!ERROR$)"))),
+        ),
         "session_id": (
             "langfuse.session.id", "langfuse.trace.session_id",
             Attribute(TRACE_METADATA + "langfuse_session_id", encoded=True),

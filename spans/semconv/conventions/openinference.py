@@ -59,6 +59,7 @@ OPENINFERENCE = Convention(
         "input_messages": (
             Family("llm.input_messages."),
             Family("llm.prompts."),
+            "llm.prompts",
         ),
         "output_messages": (
             Family("llm.output_messages."),

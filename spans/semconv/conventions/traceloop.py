@@ -10,8 +10,11 @@ REQUEST_TYPES = {
     "embedding": "EMBEDDING",
     "rerank": "RERANKER",
 }
+# A step of a framework that is itself the call of a model.
+CALLS = {"chat": "CHAT_MODEL", "text_completion": "LLM", "embeddings": "EMBEDDING", "rerank": "RERANKER"}
 PROPERTIES = "traceloop.association.properties."
 TOOL = ("traceloop.span.kind", re.compile("^tool$"))
+STEP = ("traceloop.span.kind", re.compile("^(?:task|workflow)$"))
 AGENT = ("traceloop.span.kind", re.compile("^agent$"))
 
 TRACELOOP = Convention(
@@ -25,6 +28,7 @@ TRACELOOP = Convention(
     ),
     fields={
         "span_type": (
+            Attribute("gen_ai.operation.name", values=CALLS, when=STEP),
             Attribute("traceloop.span.kind", values=SPAN_KINDS),
             Attribute("llm.request.type", values=REQUEST_TYPES),
             Attribute("gen_ai.operation.name", values={"execute_task": "TASK"}),

@@ -1,0 +1,141 @@
+"""Payloads of the same SDKs used otherwise: in another language, by a handler, by another instrumentation.
+
+Recorded against a fake model server each of whose calls has token counts of its own, 3 or 4 of the input cached.
+"""
+
+import json
+from collections import Counter
+
+import pytest
+
+from spans.records import SpanRecord
+from spans.semconv import content, normalize
+from tests.spans.semconv.test_sdk_payloads import load, spans, summaries
+from traces.summary import summarize
+
+SUNNY = "It is sunny in Brno. C"
+# name, status, input tokens, output tokens, session, user, beginning of the output
+TRACES = {
+    "langfuse-5-js": [
+        ("gn", "OK", 308, 218, "S3", "U3", SUNNY),
+        ("gn", "OK", 309, 219, "S3", "U3", 'get_weather({"city": "Brno"})'),
+        ("gn", "OK", 310, 220, "S3", "U3", SUNNY),
+        ("gn", "OK", None, None, "S3", "U3", 'get_weather({"city": "Brno"})'),
+        ("gn", "OK", 412, 232, "S3", "U3", "The capital is Paris."),
+        ("gn", "OK", 413, 233, "S3", "U3", "The capital is Paris."),
+        ("gn", "OK", None, None, "S3", "U3", ""),
+        ("gn", "OK", None, None, "S3", "U3", ""),
+        ("flow", "OK", 21, 5, "S4", "U4", "final"),
+        ("thrower", "ERROR", None, None, "", "", ""),
+    ],
+    "langfuse-5-langchain": [
+        ("RunnableSequence", "OK", 177, 87, "LS", "LU", SUNNY),
+        ("LangGraph", "OK", 357, 177, "", "", SUNNY),
+        ("ChatOpenAI", "ERROR", None, None, "", "", ""),
+        ("ChatOpenAI", "OK", None, None, "", "", SUNNY),
+    ],
+    "llama-index-openllmetry": [
+        ("OpenAILike.workflow", "OK", 314, 224, "", "", SUNNY),
+        ("OpenAILike.workflow", "OK", 951, 681, "", "", SUNNY),
+    ],
+}
+
+
+@pytest.mark.parametrize("family", TRACES)
+def test_traces_have_their_status_totals_session_user_and_output(family):
+    found = summaries(family)
+    assert [trace[:6] for trace in found] == [trace[:6] for trace in TRACES[family]]
+    for trace, expected in zip(found, TRACES[family], strict=True):
+        assert trace[6].startswith(expected[6]), expected
+        assert bool(trace[6]) == bool(expected[6]), expected
+
+
+def langfuse(usage=None, cost=None, **attributes):
+    details = {"langfuse.observation.usage_details": usage, "langfuse.observation.cost_details": cost}
+    own = {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o-mini"}
+    encoded = {key: json.dumps(value) for key, value in details.items() if value is not None}
+    record = SpanRecord("t", "s", attributes={**own, **encoded, **attributes})
+    normalize(record)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"input": 175, "output": 86, "total": 266, "input_cache_read": 3, "output_reasoning": 2}, (178, 88, 3)),
+        ({"input": 305, "output": 216, "total": 524, "input_cached_tokens": 3}, (308, 216, 3)),
+        ({"input": 10, "output": 5, "total": 15, "input_cached_tokens": 2}, (10, 5, 2)),
+        ({"input": 10, "output": 5, "cache_read_input_tokens": 4, "total": 19}, (14, 5, 4)),
+        ({"input": 50, "output": 11, "cache_read_input_tokens": 30}, (50, 11, 30)),
+        ({"input": 0, "output": 0, "total": 0}, (0, 0, None)),
+        ({"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 2}}, (9, 4, 2)),
+    ],
+)
+def test_langfuse_counts_what_was_taken_out_of_input_and_output_where_the_total_shows_it(usage, tokens):
+    record = langfuse(usage)
+    assert (record.input_tokens, record.output_tokens, record.cached_input_tokens) == tokens
+
+
+def test_a_failed_langfuse_call_has_no_cost_that_nobody_reported():
+    nothing = {"input": 0, "output": 0, "total": 0}
+    level = "langfuse.observation.level"
+    assert langfuse(cost=nothing, **{level: "ERROR"}).cost_usd is None
+    assert langfuse(cost=nothing, **{level: "DEFAULT"}).cost_usd == 0
+    assert langfuse(cost=nothing).cost_usd == 0
+    assert str(langfuse(cost={"input": 0.001, "output": 0.002}, **{level: "ERROR"}).cost_usd) == "0.0030000000"
+    failed = spans("langfuse-5-js", "gn")[-1]
+    assert (failed.cost_usd, content(failed).error_message) == (None, "Error: 500 Server exploded")
+
+
+def test_langfuse_requests_of_the_responses_api_are_messages():
+    request = {"input": [{"role": "system", "content": "be terse"}, {"role": "user", "content": "w?"}], "tools": []}
+    record = langfuse(**{"langfuse.observation.input": json.dumps(request)})
+    assert record.input_preview == "w?"
+    assert [message["role"] for message in content(record).input_messages] == ["system", "user"]
+
+
+def test_a_langchain_call_and_the_openai_call_inside_it_count_once():
+    records = next(records for records in load("langfuse-5-langchain").values() if len(records) == 4)
+    counted = summarize(records).counted
+    assert [record.name for record in records if record.span_id in counted] == ["OpenAI-generation"]
+
+
+def test_messages_given_as_pairs_of_role_and_text_show_their_text():
+    (graph,) = spans("langfuse-5-langchain", "LangGraph")
+    assert graph.input_preview == "Weather?"
+
+
+def test_llama_index_steps_through_openllmetry_are_what_their_classes_do():
+    records = [record for records in load("llama-index-openllmetry").values() for record in records]
+    types = Counter((record.name, record.span_type) for record in records)
+    assert types["OpenAILike.task", "CHAT_MODEL"] == 4
+    assert types["OpenAIEmbedding.workflow", "EMBEDDING"] == 1
+    assert types["VectorIndexRetriever.task", "RETRIEVER"] == 2
+    assert types["FunctionTool.task", "TOOL"] == 1
+    assert types["FunctionAgent.workflow", "AGENT"] == 1
+    assert types["RetrieverQueryEngine.workflow", "WORKFLOW"] == 1
+    models = {name for records in load("llama-index-openllmetry").values() for name in summarize(records).model_names}
+    assert models == {"gpt-4o-mini-2024-07-18", "text-embedding-3-small"}
+
+
+def test_llama_index_tools_documents_and_calls_of_tools_are_read_from_its_objects():
+    (tool,) = spans("llama-index-openllmetry", "FunctionTool.task")
+    full = content(tool)
+    assert (tool.tool_name, full.tool_arguments, full.tool_result) == (
+        "get_weather", {"city": "Brno"}, {"city": "Brno", "t": 21},
+    )  # fmt: skip
+    (document,) = content(spans("llama-index-openllmetry", "VectorIndexRetriever.task")[0]).documents
+    assert (document["content"], document["metadata"]) == ("Refund policy: 30 days.", {"src": "a"})
+    assert document["score"] == pytest.approx(1.0)
+    (call,) = [record for record in spans("llama-index-openllmetry", "OpenAILike.task") if record.input_tokens == 317]
+    assert call.output_preview == 'get_weather({"city": "Brno"})'
+    assert content(call).output_messages[0]["parts"] == [
+        {"type": "tool_call", "id": "call_217", "name": "get_weather", "arguments": {"city": "Brno"}}
+    ]
+
+
+def test_prompts_listed_in_one_attribute_are_messages():
+    record = SpanRecord("t", "s", attributes={"openinference.span.kind": "LLM", "llm.prompts": ["Paris?"]})
+    normalize(record)
+    assert record.input_preview == "Paris?"
+    assert content(record).input_messages == [{"role": "user", "parts": [{"type": "text", "text": "Paris?"}]}]
