@@ -5,7 +5,7 @@ more than once: on a wrapper and on the call inside it, as sums on agents, and w
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -41,6 +41,7 @@ class UsageRow(Protocol):
 # Calls of one class inside each other are the same call; a chat call and an embedding are not.
 CALL_CLASS = {"LLM": "model call", "CHAT_MODEL": "model call", "EMBEDDING": "embedding", "RERANKER": "reranking"}
 SUM = "sum"
+IN_TOOL = "in a tool"
 
 COUNTED_CALL = "counted: the innermost span of its {0} that reports usage"
 COUNTED_SUM = "counted: no span below it reports usage"
@@ -52,6 +53,8 @@ NO_USAGE = "nothing to count: the span reports no usage"
 
 # Two instrumentations of one call are looked for among so many neighbours in time.
 TWIN_NEIGHBOURS = 20
+# Of a stream some add the few output tokens that its first message reports.
+TWIN_OUTPUT_DIFFERENCE = 10
 
 
 @dataclass(slots=True)
@@ -105,7 +108,7 @@ def _alone(row: UsageRow) -> tuple[str, str, str]:
 
 def _decide(rows: Sequence[UsageRow], carriers: Sequence[UsageRow]) -> dict[str, tuple[str, str, str]]:
     parent_of = {row.span_id: row.parent_span_id for row in rows}
-    below = _usage_below(parent_of, carriers)
+    below = _usage_below(parent_of, {row.span_id for row in rows if row.span_type == "TOOL"}, carriers)
     decisions: dict[str, tuple[str, str, str]] = {}
     sums = []
     for row in carriers:
@@ -128,9 +131,12 @@ def _decide(rows: Sequence[UsageRow], carriers: Sequence[UsageRow]) -> dict[str,
     return decisions
 
 
-def _usage_below(parent_of: dict[str, str], carriers: Sequence[UsageRow]) -> dict[str, dict[str, str]]:
+def _usage_below(
+    parent_of: dict[str, str], tools: Collection[str], carriers: Sequence[UsageRow]
+) -> dict[str, dict[str, str]]:
     """Span id → class → the id of a span below it that reports usage of that class (zeros are no report).
 
+    Above a tool the class is another one: what a tool asked of a model is no part of the call that asked for the tool.
     A walk upwards ends where an earlier one of its class went along, so all walks together visit a span once a class.
     """
     below: dict[str, dict[str, str]] = {}
@@ -144,6 +150,8 @@ def _usage_below(parent_of: dict[str, str], carriers: Sequence[UsageRow]) -> dic
             if kind in seen:
                 break
             seen[kind] = row.span_id
+            if above in tools:
+                kind = IN_TOOL
             above = parent_of[above]
     return below
 
@@ -160,14 +168,17 @@ def _ancestor_in(wanted: set[str], span_id: str, parent_of: dict[str, str]) -> s
 
 
 def _drop_twins(calls: Sequence[UsageRow], decisions: dict[str, tuple[str, str, str]]) -> None:
-    """Of two calls that only differ in who watched them, the inner one in time stays."""
+    """Of two calls that only differ in who watched them, the inner one in time stays.
+
+    They have the same input tokens; their output tokens may differ by what a stream began with.
+    """
     if len({row.scope_name for row in calls}) < 2:
         return
-    alike: dict[tuple[str, int | None, int | None], list[UsageRow]] = defaultdict(list)
+    alike: dict[tuple[str, int | None], list[UsageRow]] = defaultdict(list)
     for row in calls:
         if row.input_tokens or row.output_tokens:
-            alike[CALL_CLASS[row.span_type], row.input_tokens, row.output_tokens].append(row)
-    for (kind, _, _), group in alike.items():
+            alike[CALL_CLASS[row.span_type], row.input_tokens].append(row)
+    for (kind, _), group in alike.items():
         if len({row.scope_name for row in group}) < 2:
             continue
         group.sort(key=lambda row: (row.start_time_unix_nano, -row.end_time_unix_nano, row.span_id))
@@ -179,10 +190,17 @@ def _drop_twins(calls: Sequence[UsageRow], decisions: dict[str, tuple[str, str, 
                     inner.scope_name != outer.scope_name
                     and inner.end_time_unix_nano <= outer.end_time_unix_nano
                     and decisions[inner.span_id][0] == COUNTED_CALL
+                    and _same_output(outer, inner)
                     and _same_model(outer, inner)
                 ):
                     decisions[outer.span_id] = (TWIN, kind, inner.span_id)
                     break
+
+
+def _same_output(one: UsageRow, other: UsageRow) -> bool:
+    if one.input_tokens and one.output_tokens and other.output_tokens:
+        return abs(one.output_tokens - other.output_tokens) <= TWIN_OUTPUT_DIFFERENCE
+    return one.output_tokens == other.output_tokens
 
 
 def _same_model(one: UsageRow, other: UsageRow) -> bool:

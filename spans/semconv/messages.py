@@ -217,10 +217,10 @@ def part_of(block: Any) -> Part | None:
         return {"type": "text", "text": block}
     if not isinstance(block, Mapping):
         return None
-    if isinstance(wrapped := block.get("message_content"), Mapping):
-        return part_of(wrapped)
     if isinstance(wrapped := block.get("tool_call"), Mapping):
         return tool_call_of(wrapped)
+    if isinstance(wrapped := block.get("message_content"), Mapping):
+        return part_of(wrapped)
     kind = str(block.get("type") or block.get("block_type") or block.get("part_kind") or block.get("kind") or "")
     kind = kind.lower().replace("-", "_")
     if kind in TOOL_CALL_TYPES:

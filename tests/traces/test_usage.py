@@ -91,6 +91,30 @@ def test_an_embedding_has_no_output_tokens_rather_than_unknown_ones():
     assert (usage.input_tokens, usage.output_tokens) == (3, 0)
 
 
+def test_what_a_tool_asks_of_a_model_is_no_part_of_the_call_that_asked_for_the_tool():
+    rows = [
+        row("outer", tokens=(10, 5)),
+        row("tool", "outer", "TOOL"),
+        row("agent", "tool", "AGENT", (7, 3)),
+        row("inner", "agent", tokens=(7, 3)),
+    ]
+    usage = count_usage(rows)
+    assert usage.counted == {"outer", "inner"}
+    assert (usage.input_tokens, usage.output_tokens) == (17, 8)
+
+
+def test_the_sum_on_an_agent_does_not_count_beside_the_calls_of_its_tools():
+    rows = [row("agent", "", "AGENT", (7, 3)), row("tool", "agent", "TOOL"), row("inner", "tool", tokens=(7, 3))]
+    assert count_usage(rows).counted == {"inner"}
+
+
+def test_a_twin_may_count_what_its_stream_began_with():
+    native = row("native", "p", tokens=(400, 310), scope="sdk", at=1, lasts=98)
+    assert count_usage([native, row("twin", "p", tokens=(400, 311), scope="y", at=0, lasts=100)]).counted == {"native"}
+    other = row("other", "p", tokens=(400, 350), scope="y", at=0, lasts=100)
+    assert count_usage([native, other]).counted == {"native", "other"}
+
+
 def test_usage_inside_a_counted_call_does_not_count():
     usage = count_usage([row("llm", tokens=(10, 5)), row("http", "llm", "UNKNOWN", (10, 5))])
     assert usage.counted == {"llm"}

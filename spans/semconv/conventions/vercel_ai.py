@@ -30,6 +30,7 @@ OPERATION_NAMES = {
     }[kind]
     for name, kind in OPERATIONS.items()
 }
+PROVIDER_METADATA = "ai.response.providerMetadata"
 
 
 def _decoded_items(items: Any) -> Any:
@@ -68,9 +69,22 @@ VERCEL_AI = Convention(
         "input_tokens": ("ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens"),
         "output_tokens": ("ai.usage.outputTokens", "ai.usage.completionTokens"),
         "total_tokens": ("ai.usage.totalTokens",),
-        "cached_input_tokens": ("ai.usage.cachedInputTokens", "ai.usage.inputTokenDetails.cacheReadTokens"),
-        "cache_creation_input_tokens": ("ai.usage.inputTokenDetails.cacheWriteTokens",),
-        "reasoning_tokens": ("ai.usage.reasoningTokens", "ai.usage.outputTokenDetails.reasoningTokens"),
+        "cached_input_tokens": (
+            "ai.usage.cachedInputTokens",
+            "ai.usage.inputTokenDetails.cacheReadTokens",
+            Attribute(PROVIDER_METADATA, path=("anthropic", "usage", "cache_read_input_tokens")),
+            Attribute(PROVIDER_METADATA, path=("anthropic", "cacheReadInputTokens")),
+            Attribute(PROVIDER_METADATA, path=("openai", "cachedPromptTokens")),
+        ),
+        "cache_creation_input_tokens": (
+            "ai.usage.inputTokenDetails.cacheWriteTokens",
+            Attribute(PROVIDER_METADATA, path=("anthropic", "cacheCreationInputTokens")),
+        ),
+        "reasoning_tokens": (
+            "ai.usage.reasoningTokens",
+            "ai.usage.outputTokenDetails.reasoningTokens",
+            Attribute(PROVIDER_METADATA, path=("openai", "reasoningTokens")),
+        ),
         "session_id": (
             "ai.telemetry.metadata.sessionId",
             "ai.telemetry.metadata.session_id",

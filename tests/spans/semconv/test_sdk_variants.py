@@ -139,3 +139,42 @@ def test_prompts_listed_in_one_attribute_are_messages():
     normalize(record)
     assert record.input_preview == "Paris?"
     assert content(record).input_messages == [{"role": "user", "parts": [{"type": "text", "text": "Paris?"}]}]
+
+
+def test_a_call_listed_as_content_and_as_call_is_one():
+    call = {"tool_call.id": "toolu_1", "tool_call.function.name": "get_weather"}
+    call["tool_call.function.arguments"] = '{"city": "Brno"}'
+    first = "llm.output_messages.0.message."
+    attributes = {
+        "openinference.span.kind": "LLM",
+        first + "role": "assistant",
+        first + "contents.0.message_content.type": "text",
+        first + "contents.0.message_content.text": "Let me see.",
+        first + "contents.1.message_content.type": "tool_use",
+        **{f"{first}contents.1.{key}": value for key, value in call.items()},
+        **{f"{first}tool_calls.0.{key}": value for key, value in call.items()},
+    }
+    record = SpanRecord("t", "s", attributes=attributes)
+    assert content(record).output_messages[0]["parts"] == [
+        {"type": "text", "text": "Let me see."},
+        {"type": "tool_call", "id": "toolu_1", "name": "get_weather", "arguments": {"city": "Brno"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "tokens"),
+    [
+        ({"anthropic": {"usage": {"cache_read_input_tokens": 30}, "cacheCreationInputTokens": 20}}, (30, 20, None)),
+        ({"anthropic": {"cacheReadInputTokens": 30, "cacheCreationInputTokens": 20}}, (30, 20, None)),
+        ({"openai": {"cachedPromptTokens": 0, "reasoningTokens": 2}}, (0, None, 2)),
+        ({"openai": {}}, (None, None, None)),
+    ],
+)
+def test_vercel_ai_has_cached_tokens_in_the_metadata_of_the_provider(metadata, tokens):
+    attributes = {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.usage.promptTokens": 342,
+        "ai.response.providerMetadata": json.dumps(metadata),
+    }
+    full = content(SpanRecord("t", "s", attributes=attributes))
+    assert (full.cached_input_tokens, full.cache_creation_input_tokens, full.reasoning_tokens) == tokens
