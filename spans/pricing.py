@@ -28,8 +28,11 @@ LIST_IDS = {
 }
 # Names of frameworks stand where the provider should; the model's name decides then, as it does where none is given.
 NOT_PROVIDERS = frozenset(
-    ("", "langchain", "langgraph", "litellm", "strands-agents", "autogen", "crewai", "gcp.vertex.agent", "agno")
-)
+    (
+        "", "langchain", "langgraph", "llamaindex", "llama_index", "litellm", "strands-agents", "autogen", "crewai",
+        "gcp.vertex.agent", "agno", "spring_ai", "haystack", "pydantic_ai", "semantic_kernel", "vercel", "gateway",
+    )
+)  # fmt: skip
 # Models that the list finds only together with their maker.
 MAKERS = {
     "text-embedding-": "openai",

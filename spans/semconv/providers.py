@@ -18,6 +18,14 @@ CANONICAL = {
     "bedrock": "aws.bedrock",
     "amazon_bedrock": "aws.bedrock",
     "amazon-bedrock": "aws.bedrock",
+    "azureopenai": "azure.ai.openai",
+    "bedrock_converse": "aws.bedrock",
+    "google.vertex": "gcp.vertex_ai",
+    "google-vertex": "gcp.vertex_ai",
+    "google_vertexai": "gcp.vertex_ai",
+    "vertex.anthropic": "gcp.vertex_ai",
+    "google-gla": "gcp.gemini",
+    "google_genai": "gcp.gemini",
     "vertex_ai": "gcp.vertex_ai",
     "vertexai": "gcp.vertex_ai",
     "gemini": "gcp.gemini",
@@ -27,8 +35,9 @@ CANONICAL = {
     "watsonx": "ibm.watsonx.ai",
     "watsonx.ai": "ibm.watsonx.ai",
 }
-# Of these, SDKs add the name of an API: openai.chat, openai.responses, anthropic.messages.
+# SDKs add the name of an API: openai.chat, anthropic.messages, azure.responses; to some of them any name.
 WITH_APIS = frozenset(("openai", "anthropic", "cohere", "groq", "ollama", "deepseek", "perplexity", "mistral", "xai"))
+APIS = frozenset(("chat", "responses", "messages", "completion", "embedding", "image", "generative-ai", "reranking"))
 
 
 @lru_cache(maxsize=1024)
@@ -38,4 +47,7 @@ def canonical_provider(name: str) -> str:
     first, dot, _ = lower.partition(".")
     if dot and first in WITH_APIS:
         lower = first
+    rest, _, last = lower.rpartition(".")
+    if rest and last in APIS:
+        lower = rest
     return CANONICAL.get(lower, lower)

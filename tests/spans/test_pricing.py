@@ -35,7 +35,13 @@ def test_a_rate_that_depends_on_the_size_of_the_request_is_calculated_by_the_lis
 
 @pytest.mark.parametrize(
     ("provider", "model"),
-    [("openai", "openai/gpt-4o"), ("", "gpt-4o"), ("strands-agents", "gpt-4o"), ("azure.ai.openai", "gpt-4o")],
+    [
+        ("openai", "openai/gpt-4o"),
+        ("", "gpt-4o"),
+        ("strands-agents", "gpt-4o"),
+        ("azure.ai.openai", "gpt-4o"),
+        ("gateway", "openai/gpt-4o"),
+    ],
 )
 def test_names_that_sdks_use_are_found(provider, model):
     assert price(provider, model, NOW, 1_000_000, 0) == Decimal("2.5")

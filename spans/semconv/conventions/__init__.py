@@ -12,7 +12,7 @@ from spans.semconv.conventions.google_adk import GOOGLE_ADK
 from spans.semconv.conventions.inferred import INFERRED
 from spans.semconv.conventions.langfuse import LANGFUSE
 from spans.semconv.conventions.langsmith import LANGSMITH
-from spans.semconv.conventions.llama_index import LLAMA_INDEX
+from spans.semconv.conventions.llama_index import LLAMA_INDEX, LLAMA_INDEX_OPENINFERENCE
 from spans.semconv.conventions.mellea import MELLEA
 from spans.semconv.conventions.mlflow import MLFLOW, MLFLOW_AUTOLOG
 from spans.semconv.conventions.openinference import OPENINFERENCE
@@ -42,6 +42,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     AUTOGEN,
     SMOLAGENTS,
     CREWAI,
+    LLAMA_INDEX_OPENINFERENCE,
     OPENINFERENCE,
     LLAMA_INDEX,
     TRACELOOP,

@@ -18,6 +18,28 @@ def _parts(message: Any) -> Any:
     return message.get("parts") if isinstance(message, dict) else message
 
 
+def _content(event: Any) -> Any:
+    """The repr of an event; "" of one that has nothing in it, as the first one of an agent."""
+    return "" if isinstance(event, str) and event.endswith("()") else event
+
+
+LLAMA_INDEX_OPENINFERENCE = Convention(
+    name="llama_index_openinference",
+    title="LlamaIndex through OpenInference",
+    source="https://github.com/Arize-ai/openinference/blob/1fe497f1d9f45a07eee55d97fe185e020560f9c7/python/instrumentation/openinference-instrumentation-llama-index/src/openinference/instrumentation/llama_index/_handler.py",
+    about=(
+        "OpenInference; the input of a workflow and of its steps is the engine's whole state or context, in which "
+        "the event that started them is what they were asked."
+    ),
+    scopes=("openinference.instrumentation.llama_index",),
+    fields={
+        "input": (
+            Attribute("input.value", path=("start_event",), transform=_content),
+            Attribute("input.value", path=("ev",), transform=_content),
+        ),
+    },
+)
+
 LLAMA_INDEX = Convention(
     name="llama_index",
     title="LlamaIndex through OpenLLMetry",

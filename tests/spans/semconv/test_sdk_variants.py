@@ -10,6 +10,7 @@ import pytest
 
 from spans.records import SpanRecord
 from spans.semconv import content, normalize
+from spans.semconv.providers import canonical_provider
 from tests.spans.semconv.test_sdk_payloads import load, spans, summaries
 from traces.summary import summarize
 
@@ -134,6 +135,13 @@ def test_llama_index_tools_documents_and_calls_of_tools_are_read_from_its_object
     ]
 
 
+def test_the_input_of_a_llama_index_agent_is_what_it_was_asked_and_not_the_state_of_its_engine():
+    agent, *_ = spans("llama-index", "FunctionAgent.run")
+    assert agent.input_preview == ""
+    records = next(records for records in load("llama-index").values() if agent in records)
+    assert summarize(records).input_preview.lower() == "weather in brno?"
+
+
 def test_prompts_listed_in_one_attribute_are_messages():
     record = SpanRecord("t", "s", attributes={"openinference.span.kind": "LLM", "llm.prompts": ["Paris?"]})
     normalize(record)
@@ -178,3 +186,32 @@ def test_vercel_ai_has_cached_tokens_in_the_metadata_of_the_provider(metadata, t
     }
     full = content(SpanRecord("t", "s", attributes=attributes))
     assert (full.cached_input_tokens, full.cache_creation_input_tokens, full.reasoning_tokens) == tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [
+        ("openai.chat", "openai"),
+        ("azure.responses", "azure.ai.openai"),
+        ("AzureOpenAI", "azure.ai.openai"),
+        ("google.generative-ai", "google"),
+        ("google.vertex.chat", "gcp.vertex_ai"),
+        ("togetherai.chat", "togetherai"),
+        ("azure.ai.openai", "azure.ai.openai"),
+        ("gcp.gen_ai", "gcp.gen_ai"),
+    ],
+)
+def test_the_name_of_an_api_is_no_part_of_the_providers_name(name, provider):
+    assert canonical_provider(name) == provider
+
+
+def test_langfuse_attributes_that_programs_set_themselves_are_read():
+    attributes = {
+        "langfuse.tags": ["a", "b"],
+        "langfuse.prompt.name": "greeting",
+        "langfuse.prompt.version": 3,
+        "langfuse.metadata.tier": "gold",
+    }
+    full = content(SpanRecord("t", "s", attributes=attributes))
+    assert (full.tags, full.prompt_name, full.prompt_version) == (["a", "b"], "greeting", "3")
+    assert full.metadata == {"tier": "gold"}
