@@ -109,7 +109,10 @@ def chapters(
 
 
 def _telling(contents: list[tuple[Span, SpanContent]]) -> list[tuple[Span, SpanContent]]:
-    """The calls to read: without the spans of single tokens, which have an output, no input and no usage."""
+    """The calls to read: without the spans of single tokens, which have an output, no input and no usage.
+
+    Of a call and its wrapper the one inside is read where it is readable, which keeps the order of what was said.
+    """
     calls = [
         (span, content)
         for span, content in contents
@@ -123,7 +126,14 @@ def _telling(contents: list[tuple[Span, SpanContent]]) -> list[tuple[Span, SpanC
     kept = [call for call in calls if call not in pieces]
     if pieces and not any(content.output_messages for _, content in kept):
         kept.append(max(pieces, key=lambda call: len(call[1].output_text)))
-    return kept
+    wrappers = {span.parent_span_id for span, content in kept if content.input_messages}
+    readable = {span.span_id for span, content in kept if content.input_messages}
+    return [
+        (span, content)
+        for span, content in kept
+        if span.span_id not in wrappers
+        and (content.input_messages or content.output_messages or span.parent_span_id not in readable)
+    ]
 
 
 def _new_turns(trace: Trace, span: Span, content: SpanContent, threads: list[_Thread], system: set[str]) -> list[Turn]:

@@ -6,6 +6,7 @@ from spans.semconv.sources import SPAN_NAME, Attribute, Name
 
 TOOL = re.compile(r"^\w*Tool\.(?:task|workflow)$")
 FOUND = re.compile(r"^\w*(?:Retriever|Rerank\w*)\.(?:task|workflow)$")
+WORKFLOW = ("input.value", re.compile(r'^\{"(?:init_state|start_event|ctx|ev)"'))
 CALL = ("gen_ai.operation.name", re.compile("^chat$"))
 
 
@@ -34,8 +35,8 @@ LLAMA_INDEX_OPENINFERENCE = Convention(
     scopes=("openinference.instrumentation.llama_index",),
     fields={
         "input": (
-            Attribute("input.value", path=("start_event",), transform=_content),
-            Attribute("input.value", path=("ev",), transform=_content),
+            Attribute("input.value", path=("start_event",), transform=_content, when=WORKFLOW),
+            Attribute("input.value", path=("ev",), transform=_content, when=WORKFLOW),
         ),
     },
 )
