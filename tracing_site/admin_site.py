@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
@@ -24,20 +23,30 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+# Group, then the entries that stand below the header while one of them is open.
 NAVIGATION = (
-    ("Traces", "traces_trace"),
-    ("Spans", "spans_span"),
-    ("Sessions", "traces_session"),
-    ("End users", "traces_enduser"),
-    ("Receipts", "traces_exportreceipt"),
-    ("Rejected", "traces_rejectedspans"),
-    ("Projects", "projects_project"),
-    ("API keys", "projects_apikey"),
-    ("Mirror", "mlflow_sync_mlflowtrace"),
-    ("Users", "auth_user"),
+    (
+        "Traces",
+        (
+            ("Traces", "traces_trace"),
+            ("Spans", "spans_span"),
+            ("Sessions", "traces_session"),
+            ("End users", "traces_enduser"),
+        ),
+    ),
+    ("Receipts", (("Receipts", "traces_exportreceipt"), ("Rejected spans", "traces_rejectedspans"))),
+    ("Rules", (("Mapping rules", "spans_mappingrule"), ("Prices", "spans_modelprice"))),
+    ("Projects", (("Projects", "projects_project"), ("API keys", "projects_apikey"), ("Accounts", "auth_user"))),
+    (
+        "Operation",
+        (
+            ("MLflow mirror", "mlflow_sync_mlflowtrace"),
+            ("Erasures", "mlflow_sync_erasure"),
+            ("Queue", "django_rq_dashboard"),
+        ),
+    ),
 )
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
-QUEUE_DASHBOARD = "django_rq_dashboard"
 
 
 def home(request: HttpRequest) -> dict[str, Any]:
@@ -69,21 +78,23 @@ class TracingAdminSite(admin.AdminSite):
         return {**super().each_context(request), "navigation": self.navigation(request)}
 
     def navigation(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """The lists that the user may open."""
+        """The groups of lists that the user may open; a group leads to its first list."""
         readable = {
             f"{model._meta.app_label}_{model._meta.model_name}"
             for model, model_admin in self._registry.items()
             if model_admin.has_module_permission(request) and model_admin.has_view_permission(request)
         }
-        entries = list(NAVIGATION)
-        if settings.REDIS_URL:
-            entries.append(("Queue", QUEUE_DASHBOARD))
-        found = []
-        for label, name in entries:
-            if name in readable:
-                url = reverse(f"{self.name}:{name}_changelist")
-                found.append({"label": label, "url": url, "is_current": request.path.startswith(url)})
-        return found
+        groups = []
+        for label, lists in NAVIGATION:
+            entries = []
+            for name, model in lists:
+                if model in readable:
+                    url = reverse(f"{self.name}:{model}_changelist")
+                    entries.append({"label": name, "url": url, "is_current": request.path.startswith(url)})
+            if entries:
+                is_current = any(entry["is_current"] for entry in entries)
+                groups.append({"label": label, "url": entries[0]["url"], "is_current": is_current, "entries": entries})
+        return groups
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**home(request), **(extra_context or {})})

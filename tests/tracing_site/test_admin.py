@@ -1,10 +1,13 @@
 """The admin site: its home page, its headers, and the queue's dashboard."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.test import Client
+from django.urls import reverse
 from django_rq.models import Dashboard
 
 from projects.models import ProjectMembership
@@ -38,6 +41,18 @@ def test_the_navigation_offers_what_the_user_may_open(project):
     assert "/admin/traces/trace/" in html
     assert "/admin/projects/apikey/" not in html
     assert "/admin/auth/user/" not in html
+
+
+def test_the_navigation_marks_the_area_and_the_list_that_are_open(admin_client):
+    html = admin_client.get("/admin/spans/modelprice/").content.decode()
+    assert re.findall(r'aria-current="(\w+)">([^<]+)<', html) == [("true", "Rules"), ("page", "Prices")]
+
+
+def test_every_list_is_in_the_navigation(admin_client):
+    request = admin_client.get("/admin/").wsgi_request
+    shown = {entry["url"] for group in admin.site.navigation(request) for entry in group["entries"]}
+    names = [f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry]
+    assert {reverse(name) for name in names} == shown
 
 
 def test_no_page_of_the_queue_is_open_to_members(rf, project):
