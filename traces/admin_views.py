@@ -24,10 +24,15 @@ from traces.span_detail import describe
 from traces.templatetags.tracing import cost, duration, moment, number, tokens
 from traces.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
 from traces.usage import count_usage
-from traces.waterfall import Row, Waterfall, layout, narrow, span_types
+from traces.waterfall import Row, Waterfall, failures, layout, narrow, span_types
 
 # Rows drawn at first and with every "show more"; ten thousand at once would stall a browser.
 ROWS_AT_ONCE = 500
+# A span that a link names is drawn with all rows above it, if it is not further down than this.
+ROWS_TO_SPAN = 5_000
+FAILURES = 3
+# Failed spans that the keyboard finds before their rows are drawn
+FAILED_IDS = 1_000
 USAGE_ROWS = 200
 PROBLEMS = {
     MISSING_PARENT: "whose parent has not arrived: shown at the top",
@@ -78,17 +83,35 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
     selected = request.GET.get("span", "")
     if not any(row.span.span_id == selected for row in rows):
         selected = rows[0].span.span_id if rows else ""
+    last = _last_row(rows, 0, selected)
+    failed = failures(rows)
     return {
         "trace": trace,
         "waterfall": waterfall,
-        "rows": rows[:ROWS_AT_ONCE],
-        "more": max(0, len(rows) - ROWS_AT_ONCE),
-        "next_row": ROWS_AT_ONCE,
+        "rows": rows[:last],
+        "more": max(0, len(rows) - last),
+        "next_row": last,
         "selected": selected,
+        "failures": failed[:FAILURES],
+        "more_failures": max(0, len(failed) - FAILURES),
+        "failed_ids": " ".join([row.span.span_id for row in rows if row.has_failed][:FAILED_IDS]),
         "span_types": span_types(rows),
+        "has_services": _has_services(waterfall),
         "warnings": warnings(trace, rows),
         "usage": usage_rows([row.span for row in rows]),
     }
+
+
+def _has_services(waterfall: Waterfall[Any]) -> bool:
+    """Whether the spans come from several services, so that each row names its own."""
+    return len({row.span.service_name for row in waterfall.rows}) > 1
+
+
+def _last_row(rows: Sequence[Row[Any]], first: int, span_id: str) -> int:
+    """The row to stop before: ROWS_AT_ONCE after the first, or further down where the span is."""
+    reach = rows[first : first + ROWS_TO_SPAN]
+    found = next((first + n for n, row in enumerate(reach) if row.span.span_id == span_id), first)
+    return max(first + ROWS_AT_ONCE, found + 1)
 
 
 def usage_rows(spans: Sequence[Span]) -> dict[str, Any] | None:
@@ -150,7 +173,10 @@ def _filter_link(name: str, value: str) -> Any:
 
 
 def rows(request: HttpRequest, trace: Trace) -> HttpResponse:
-    """A fragment: from row `from` on, those that match `q`, `type` and `errors`, with their ancestors. One query."""
+    """A fragment: rows that match `q`, `type` and `errors`, with their ancestors. One query.
+
+    From row `from` on, and as far down as the span `until`.
+    """
     waterfall = _load(trace)
     query = request.GET.get("q", "").strip().lower()
     wanted_type = request.GET.get("type", "")
@@ -171,13 +197,13 @@ def rows(request: HttpRequest, trace: Trace) -> HttpResponse:
         first = max(0, int(request.GET.get("from", "0")))
     except ValueError:
         first = 0
-    last = first + ROWS_AT_ONCE
+    last = _last_row(found, first, request.GET.get("until", ""))
     context = {
         "trace": trace,
         "rows": found[first:last],
         "more": max(0, len(found) - last),
         "next_row": last,
-        "narrowed": len(found) < len(waterfall.rows),
+        "has_services": _has_services(waterfall),
     }
     return render(request, "admin/traces/trace/rows.html", context)
 

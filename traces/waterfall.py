@@ -30,6 +30,7 @@ class Row(Generic[S]):
     offset: float
     width: float
     descendants: int = 0
+    failed_below: int = 0
     outlives_parent: bool = False
 
     @property
@@ -39,6 +40,10 @@ class Row(Generic[S]):
     @property
     def depth(self) -> int:
         return self.node.depth
+
+    @property
+    def has_failed(self) -> bool:
+        return bool(getattr(self.span, "is_error", False))
 
     @property
     def problem(self) -> str:
@@ -98,7 +103,9 @@ def ticks(duration_ns: int) -> list[Tick]:
 def _count_descendants(rows: list[Row[S]]) -> None:
     by_node = {id(row.node): row for row in rows}
     for row in reversed(rows):
-        row.descendants = sum(1 + by_node[id(child)].descendants for child in row.node.children)
+        below = [by_node[id(child)] for child in row.node.children]
+        row.descendants = sum(1 + child.descendants for child in below)
+        row.failed_below = sum(child.has_failed + child.failed_below for child in below)
 
 
 def layout(tree: TraceTree[S]) -> Waterfall[S]:
@@ -139,3 +146,8 @@ def narrow(rows: Sequence[Row[S]], matches: Callable[[S], bool]) -> list[Row[S]]
 def span_types(rows: Iterable[Row[S]]) -> list[str]:
     """The types that occur, sorted."""
     return sorted({getattr(row.span, "span_type", "") for row in rows} - {""})
+
+
+def failures(rows: Iterable[Row[S]]) -> list[Row[S]]:
+    """Where errors began: failed spans with no failed span below them, in the same order."""
+    return [row for row in rows if row.has_failed and not row.failed_below]

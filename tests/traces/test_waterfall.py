@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from traces.tree import assemble
-from traces.waterfall import layout, narrow, ticks
+from traces.waterfall import failures, layout, narrow, ticks
 
 T = 1_700_000_000_000_000_000
 
@@ -17,6 +17,7 @@ class S:
     end: int
     parent_span_id: str = ""
     span_type: str = "LLM"
+    is_error: bool = False
 
     @property
     def start_time_unix_nano(self):
@@ -114,3 +115,11 @@ def test_the_axis_has_few_round_marks_within_the_trace(duration):
     marks = ticks(duration)
     assert 1 < len(marks) <= 6
     assert all(0 <= mark.offset <= 100 for mark in marks)
+
+
+def test_a_failure_is_the_lowest_failed_span_and_those_above_count_it():
+    agent, tool = S("agent", T, T + 9, is_error=True), S("tool", T + 1, T + 8, "agent")
+    get, other = S("get", T + 2, T + 3, "tool", is_error=True), S("other", T + 4, T + 5, "agent", is_error=True)
+    rows = lay(agent, tool, get, other).rows
+    assert [row.span.span_id for row in failures(rows)] == ["get", "other"]
+    assert {row.span.span_id: row.failed_below for row in rows} == {"agent": 2, "tool": 1, "get": 0, "other": 0}

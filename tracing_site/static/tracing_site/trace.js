@@ -35,7 +35,7 @@ document.addEventListener("DOMContentLoaded", () => {
     async function select(spanId, { remember = true, scroll = true } = {}) {
         if (!/^[0-9a-f]{16}$/.test(spanId)) return;
         selected = spanId;
-        markSelected(scroll);
+        const shows = draw(spanId).then(() => { unfoldAbove(spanId); markSelected(scroll); });
         if (remember) {
             const url = new URL(location);
             url.searchParams.set("span", spanId);
@@ -44,7 +44,7 @@ document.addEventListener("DOMContentLoaded", () => {
         const request = ++panelRequest;
         panel.classList.add("is-loading");
         try {
-            const html = await fragment(`${spanUrl}${spanId}/`);
+            const [html] = await Promise.all([fragment(`${spanUrl}${spanId}/`), shows]);
             if (request !== panelRequest) return;
             panel.innerHTML = html;
             panel.scrollTop = 0;
@@ -55,6 +55,27 @@ document.addEventListener("DOMContentLoaded", () => {
         } finally {
             if (request === panelRequest) panel.classList.remove("is-loading");
         }
+    }
+
+    const isFiltered = () => [...new FormData(tools).values()].some((value) => value);
+
+    // A span may stand below the rows drawn so far, or be filtered away.
+    async function draw(spanId) {
+        if (find(spanId)) return;
+        const more = rows.querySelector(".more");
+        if (isFiltered()) {
+            tools.reset();
+            await loadRows(0, spanId);
+        } else if (more) {
+            await loadRows(more.dataset.next, spanId);
+        }
+    }
+
+    function unfoldAbove(spanId) {
+        const row = find(spanId);
+        if (!row?.hidden) return;
+        for (let above = parentOf(row); above; above = parentOf(above)) above.setAttribute("aria-expanded", "true");
+        fold();
     }
 
     function markSelected(scroll) {
@@ -98,10 +119,11 @@ document.addEventListener("DOMContentLoaded", () => {
         }
     }
 
-    async function loadRows(from) {
+    async function loadRows(from, until) {
         const url = new URL(rowsUrl, location);
         for (const [name, value] of new FormData(tools)) if (value) url.searchParams.set(name, value);
         if (from) url.searchParams.set("from", from);
+        if (until) url.searchParams.set("until", until);
         const request = ++rowsRequest;
         const html = await fragment(url);
         if (request !== rowsRequest) return;
@@ -133,11 +155,13 @@ document.addEventListener("DOMContentLoaded", () => {
     panel.addEventListener("click", (event) => {
         const button = event.target.closest("[data-tab]");
         if (button) showTab(button.dataset.tab);
+    });
+
+    document.addEventListener("click", (event) => {
         const link = event.target.closest("a[href^='?span=']");
-        if (link) {
-            event.preventDefault();
-            select(new URLSearchParams(link.getAttribute("href")).get("span"));
-        }
+        if (!link || rows.contains(link) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        select(new URLSearchParams(link.getAttribute("href")).get("span"));
     });
 
     let timer;
@@ -159,11 +183,13 @@ document.addEventListener("DOMContentLoaded", () => {
     }
 
     function nextError() {
-        const failed = all().filter((row) => row.classList.contains("is-error"));
         const order = all();
         const here = order.indexOf(find(selected));
-        const next = failed.find((row) => order.indexOf(row) > here) ?? failed[0];
-        if (next) select(next.dataset.span);
+        const drawn = order.filter((row) => row.classList.contains("is-error"));
+        const below = drawn.find((row) => order.indexOf(row) > here)?.dataset.span;
+        const failed = isFiltered() ? [] : body.dataset.failed.split(" ");
+        const next = below ?? failed.find((spanId) => !find(spanId)) ?? drawn[0]?.dataset.span;
+        if (next) select(next);
     }
 
     function parentOf(row) {

@@ -1,0 +1,75 @@
+"""The trace page in a real browser: where it failed, and spans that are far down, folded or filtered away."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_admin import logged_in as logged_in
+from tests.builders import export_request, new_span_id, new_trace_id, span
+from traces.models import Trace
+from traces.otlp.receiver import export
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FAILED = {"code": 2, "message": "document 743 is empty"}
+
+
+@pytest.fixture
+def open_wide(logged_in, live_server, project):
+    """Opens a trace of 1,001 spans, of which two failed, with these parameters in the address."""
+    trace_id, root, middle = new_trace_id(), new_span_id(), new_span_id()
+    children = [span(f"step {n}", trace_id=trace_id, parent_span_id=middle) for n in range(999)]
+    children[20].status.code = 2
+    children[743] = span("step 743", trace_id=trace_id, parent_span_id=middle, status=FAILED)
+    spans = [span("map", trace_id=trace_id, span_id=root), span("all", trace_id=trace_id, span_id=middle)]
+    spans[1].parent_span_id = bytes.fromhex(root)
+    export(export_request(*spans, *children), project)
+    url = f"{live_server.url}/admin/traces/trace/{Trace.objects.get().pk}/change/"
+
+    def open_page(query=""):
+        logged_in.goto(url + query.replace("743", children[743].span_id.hex()))
+        return logged_in
+
+    return open_page
+
+
+def is_in_view(page, name):
+    row = page.locator(".row.is-selected", has_text=name)
+    expect(row).to_be_in_viewport()
+    return True
+
+
+def test_the_head_leads_to_where_it_failed_however_far_down(open_wide):
+    page = open_wide()
+    failures = page.locator(".failures")
+    expect(failures).to_contain_text("document 743 is empty")
+    failures.locator("a", has_text="step 743").click()
+    expect(page.locator("[data-panel] h2")).to_contain_text("step 743")
+    assert is_in_view(page, "step 743")
+
+
+def test_a_link_to_a_span_far_down_draws_its_row(open_wide):
+    page = open_wide("?span=743")
+    expect(page.locator("[data-panel] h2")).to_contain_text("step 743")
+    assert is_in_view(page, "step 743")
+
+
+def test_the_next_error_is_found_before_its_row_is_drawn(open_wide):
+    page = open_wide()
+    page.keyboard.press("e")
+    expect(page.locator("[data-panel] h2")).to_contain_text("step 20")
+    page.keyboard.press("e")
+    expect(page.locator("[data-panel] h2")).to_contain_text("step 743")
+    page.keyboard.press("e")
+    expect(page.locator("[data-panel] h2")).to_contain_text("step 20")
+
+
+def test_a_folded_or_filtered_span_shows_when_it_is_chosen(open_wide):
+    page = open_wide()
+    link = page.locator(".failures a", has_text="step 20")
+    page.click("[data-collapse-all]")
+    expect(page.locator(".row:visible")).to_have_count(1)
+    link.click()
+    assert is_in_view(page, "step 20")
+    page.fill(".waterfall-tools [name=q]", "step 3")
+    expect(page.locator(".row", has_text="step 20")).to_have_count(0)
+    link.click()
+    assert is_in_view(page, "step 20")
