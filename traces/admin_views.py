@@ -216,12 +216,17 @@ def _span_or_404(trace: Trace, span_id: str) -> Span:
 
 
 def span_panel(request: HttpRequest, trace: Trace, span_id: str) -> HttpResponse:
-    """A fragment: everything about a span. Two queries, three where the span reports tokens or a cost."""
+    """A fragment: everything about a span. Two queries, three where the span reports tokens or a cost.
+
+    With `whole` "yes", long texts are not cut.
+    """
     span = _span_or_404(trace, span_id)
     context = {
         "trace": trace,
         "span": span,
         "detail": describe(trace, span),
+        "is_whole": request.GET.get("whole") == "yes",
+        "whole_query": "?whole=yes",
         "usage_reason": usage_reason(trace, span),
     }
     return render(request, "admin/traces/trace/span.html", context)

@@ -1,4 +1,4 @@
-"""One span made ready for the panel of the trace page: pure, no queries; every text bounded, nothing marked as safe."""
+"""One span made ready for the panel of the trace page: pure, no queries; nothing marked as safe."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,18 +11,25 @@ from spans.semconv.content import SpanContent, content
 from spans.timestamps import format_duration
 from traces.models import Trace
 
-# Longer texts are cut on the page; the raw JSON has them whole.
+# Longer texts are cut on the page until the reader asks for the rest; the raw JSON has them whole.
 MAX_CHARS = 20_000
 MAX_ITEMS = 500
 
 
 @dataclass(slots=True)
 class Text:
-    """A value as text; `hidden_chars` were cut off. `is_code` wants a fixed-width face."""
+    """A value as text, and how much of it stands on the page at first. `is_code` wants a fixed-width face."""
 
-    text: str
+    whole: str
     is_code: bool = False
-    hidden_chars: int = 0
+
+    @property
+    def text(self) -> str:
+        return self.whole[:MAX_CHARS]
+
+    @property
+    def hidden_chars(self) -> int:
+        return max(0, len(self.whole) - MAX_CHARS)
 
 
 @dataclass(slots=True)
@@ -99,20 +106,16 @@ class SpanDetail:
     explanation: list[tuple[str, str, str]]
 
 
-def cut(text: str, is_code: bool = False) -> Text:
-    return Text(text[:MAX_CHARS], is_code, max(0, len(text) - MAX_CHARS))
-
-
 def shown(value: Any) -> Text:
     """Texts as they are, JSON (also JSON in a text) indented."""
     if isinstance(value, str):
         if value[:1] not in "{[" or not value:
-            return cut(value)
+            return Text(value)
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            return cut(value)
-    return cut(json.dumps(value, indent=2, ensure_ascii=False, default=str), is_code=True)
+            return Text(value)
+    return Text(json.dumps(value, indent=2, ensure_ascii=False, default=str), is_code=True)
 
 
 def attribute_type(value: Any) -> str:
@@ -141,7 +144,7 @@ def _part(part: Mapping[str, Any]) -> Part:
         return Part(type_, f"result of {part.get('name') or part.get('id') or 'a tool'}", shown(part.get("result")))
     if type_ == "media":
         uri = part.get("uri") or "not kept in the span"
-        return Part(type_, str(part.get("mime_type") or part.get("modality") or "file"), cut(str(uri)))
+        return Part(type_, str(part.get("mime_type") or part.get("modality") or "file"), Text(str(uri)))
     text = part.get("text")
     return Part(type_, "reasoning" if type_ == "reasoning" else "", shown(text if text is not None else dict(part)))
 
@@ -251,7 +254,7 @@ def _error(span: Span, found: SpanContent) -> Text | None:
         return None
     if span.error_type and span.error_type not in message:
         message = f"{span.error_type}: {message}" if message else span.error_type
-    return cut(message or "The span has the status ERROR and says no more.")
+    return Text(message or "The span has the status ERROR and says no more.")
 
 
 def _dropped(span: Span) -> list[tuple[str, int]]:

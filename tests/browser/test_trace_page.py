@@ -73,3 +73,31 @@ def test_a_folded_or_filtered_span_shows_when_it_is_chosen(open_wide):
     expect(page.locator(".row", has_text="step 20")).to_have_count(0)
     link.click()
     assert is_in_view(page, "step 20")
+
+
+@pytest.fixture
+def open_long(logged_in, live_server, project):
+    """The page of a trace whose only span has an input of 100,000 characters."""
+    export(export_request(span("read", attrs={"input.value": "word " * 20_000})), project)
+    logged_in.goto(f"{live_server.url}/admin/traces/trace/{Trace.objects.get().pk}/change/")
+    return logged_in
+
+
+def test_a_long_text_is_shown_whole_when_asked_for(open_long):
+    page = open_long
+    text = page.locator("[data-tabpanel=content] .value")
+    expect(text).to_have_attribute("data-cut", "")
+    page.locator("[data-tabpanel=content] .copy").click()
+    expect(page.locator("[data-tabpanel=content] .copy")).to_have_text("Copied the part shown")
+    page.locator("[data-tabpanel=content]").get_by_role("button", name="Show everything").click()
+    expect(page.locator("[data-cut]")).to_have_count(0)
+    assert len(text.text_content()) == 100_000
+
+
+def test_a_text_that_scrolls_in_its_box_can_have_its_full_height(open_long):
+    page = open_long
+    box = page.locator("[data-tabpanel=content] .value")
+    page.locator("[data-tabpanel=content]").get_by_role("button", name="Full height").click()
+    assert box.evaluate("box => box.scrollHeight <= box.clientHeight")
+    page.locator("[data-tabpanel=content]").get_by_role("button", name="Less").click()
+    assert box.evaluate("box => box.scrollHeight > box.clientHeight")

@@ -17,7 +17,15 @@ const tracing = {
         }
     },
 
-    async copy(button, text) {
+    // Texts that scroll in their box can have their full height.
+    offerHeights(root) {
+        for (const button of root.querySelectorAll("[data-taller]")) {
+            const box = button.previousElementSibling;
+            if (box.scrollHeight > box.clientHeight + 2) button.hidden = false;
+        }
+    },
+
+    async copy(button, text, done = "Copied") {
         try {
             await navigator.clipboard.writeText(text);
         } catch {
@@ -30,7 +38,7 @@ const tracing = {
             field.remove();
         }
         const label = button.textContent;
-        button.textContent = "Copied";
+        button.textContent = done;
         setTimeout(() => { button.textContent = label; }, 1200);
     },
 
@@ -40,14 +48,22 @@ const tracing = {
     },
 };
 
-document.addEventListener("DOMContentLoaded", () => tracing.localiseTimes(document));
+document.addEventListener("DOMContentLoaded", () => {
+    tracing.localiseTimes(document);
+    tracing.offerHeights(document);
+});
+document.addEventListener("toggle", (event) => tracing.offerHeights(event.target), true);
 document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy], [data-copy-link], [data-copy-target], [data-help]");
+    const button = event.target.closest("[data-copy], [data-copy-link], [data-copy-target], [data-help], [data-taller]");
     if (!button) return;
     if ("help" in button.dataset) tracing.showHelp();
     else if ("copyLink" in button.dataset) tracing.copy(button, location.href);
     else if ("copy" in button.dataset) tracing.copy(button, button.dataset.copy);
-    else tracing.copy(button, button.nextElementSibling.textContent);
+    else if ("taller" in button.dataset) button.textContent = button.previousElementSibling.classList.toggle("is-tall") ? "Less" : "Full height";
+    else {
+        const shown = button.nextElementSibling;
+        tracing.copy(button, shown.textContent, "cut" in shown.dataset ? "Copied the part shown" : "Copied");
+    }
 });
 document.addEventListener("keydown", (event) => {
     if (event.key === "?" && !tracing.isTyping(event)) tracing.showHelp();

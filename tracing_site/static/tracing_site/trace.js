@@ -30,9 +30,10 @@ document.addEventListener("DOMContentLoaded", () => {
         tab = name;
         for (const button of buttons) button.setAttribute("aria-selected", String(button.dataset.tab === name));
         for (const part of panel.querySelectorAll("[data-tabpanel]")) part.hidden = part.dataset.tabpanel !== name;
+        tracing.offerHeights(panel);
     }
 
-    async function select(spanId, { remember = true, scroll = true } = {}) {
+    async function select(spanId, { remember = true, scroll = true, query = "" } = {}) {
         if (!/^[0-9a-f]{16}$/.test(spanId)) return;
         selected = spanId;
         const shows = draw(spanId).then(() => { unfoldAbove(spanId); markSelected(scroll); });
@@ -44,10 +45,10 @@ document.addEventListener("DOMContentLoaded", () => {
         const request = ++panelRequest;
         panel.classList.add("is-loading");
         try {
-            const [html] = await Promise.all([fragment(`${spanUrl}${spanId}/`), shows]);
+            const [html] = await Promise.all([fragment(`${spanUrl}${spanId}/${query}`), shows]);
             if (request !== panelRequest) return;
             panel.innerHTML = html;
-            panel.scrollTop = 0;
+            if (!query) panel.scrollTop = 0;
             tracing.localiseTimes(panel);
             showTab(tab);
         } catch (error) {
@@ -155,6 +156,8 @@ document.addEventListener("DOMContentLoaded", () => {
     panel.addEventListener("click", (event) => {
         const button = event.target.closest("[data-tab]");
         if (button) showTab(button.dataset.tab);
+        const query = event.target.dataset.query;
+        if (query) select(selected, { remember: false, scroll: false, query });
     });
 
     document.addEventListener("click", (event) => {
