@@ -35,6 +35,9 @@ class SubjectForm(forms.Form):
 class ErasureAdmin(ProjectScopedAdmin):
     """Owners ask for erasures and see their receipts; nobody changes one."""
 
+    purpose = (
+        "An erasure deletes every trace of a user or session, here and in MLflow. Its receipt holds a hash of the id."
+    )
     view_role = add_role = Role.OWNER
     list_display = (
         "requested_at",

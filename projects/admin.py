@@ -47,6 +47,7 @@ class RetentionRuleInline(admin.TabularInline):  # type: ignore[type-arg]
 class ProjectAdmin(ProjectScopedAdmin):
     """Superusers make projects; owners change theirs."""
 
+    purpose = "Traces, keys and members belong to a project, which says what is mirrored, kept and let in."
     project_field = "pk"
     change_role = Role.OWNER
     list_display = (
@@ -148,6 +149,7 @@ class ProjectAdmin(ProjectScopedAdmin):
 class ApiKeyAdmin(ProjectScopedAdmin):
     """Owners issue and revoke keys. The text of a key is shown once, right after it is made."""
 
+    purpose = "Programs send and read traces with a key. Its text is shown once, right after it is made."
     view_role = add_role = change_role = Role.OWNER
     list_display = ("name", "project", "prefix", "scopes", "state", "created_at", "last_used_at", "expires_at")
     list_select_related = ("project",)
@@ -228,6 +230,7 @@ admin.site.unregister([User, Group])
 class MemberAdmin(UserAdmin):  # type: ignore[type-arg]
     """Users, with their memberships; superusers only."""
 
+    purpose = "People who may log in here. What they see comes from their memberships in projects."
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
     fieldsets = (

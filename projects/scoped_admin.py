@@ -16,6 +16,8 @@ class ProjectScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """
 
     project_field = "project_id"
+    purpose = ""
+    """What the list is for, above it."""
     view_role: Role = Role.VIEWER
     add_role: Role | None = None
     change_role: Role | None = None

@@ -65,6 +65,10 @@ class MappingRuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(MappingRule)
 class MappingRuleAdmin(ConventionsAdmin):
+    purpose = (
+        "A rule takes the value of an attribute of your own for a field that is shown, filtered and counted by. "
+        "Where there is none, the built-in conventions decide."
+    )
     form = MappingRuleForm
     change_form_template = "admin/spans/mappingrule/change_form.html"
     list_display = ("name", "project", "pattern", "json_path", "field", "priority", "enabled")
@@ -84,6 +88,7 @@ class MappingRuleAdmin(ConventionsAdmin):
 
 @admin.register(ModelPrice)
 class ModelPriceAdmin(ConventionsAdmin):
+    purpose = "What a model costs where the built-in prices don't know it, or where you pay something else."
     list_display = (
         "model",
         "provider",

@@ -101,3 +101,14 @@ def test_a_text_that_scrolls_in_its_box_can_have_its_full_height(open_long):
     assert box.evaluate("box => box.scrollHeight <= box.clientHeight")
     page.locator("[data-tabpanel=content]").get_by_role("button", name="Less").click()
     assert box.evaluate("box => box.scrollHeight > box.clientHeight")
+
+
+def test_times_are_in_the_zone_of_the_reader_and_name_it(logged_in, live_server, project):
+    page = logged_in
+    page.context.new_cdp_session(page).send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tehran"})
+    export(export_request(span("call", start_ns=1_700_000_000_123_456_789)), project)
+    page.goto(f"{live_server.url}/admin/traces/trace/")
+    expect(page.locator("td.field-started")).to_have_text("2023-11-15 01:43:20")
+    expect(page.locator(".list-foot .zone")).to_have_text("Times: Asia/Tehran (UTC+3:30)")
+    page.click("a.title")
+    expect(page.locator(".trace-head time")).to_have_text("2023-11-15 01:43:20.123 UTC+3:30")

@@ -55,6 +55,12 @@ def test_every_list_is_in_the_navigation(admin_client):
     assert {reverse(name) for name in names} == shown
 
 
+def test_an_empty_list_says_what_it_is_for(admin_client):
+    for path in ("spans/mappingrule", "spans/modelprice", "mlflow_sync/erasure", "projects/apikey", "auth/user"):
+        html = admin_client.get(f"/admin/{path}/").content.decode()
+        assert 'class="list-purpose' in html, path
+
+
 def test_no_page_of_the_queue_is_open_to_members(rf, project):
     user = User.objects.create_user("ana", is_staff=True)
     ProjectMembership.objects.create(project=project, user=user, role="owner")

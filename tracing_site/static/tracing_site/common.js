@@ -6,15 +6,28 @@ const tracing = {
         return event.target.closest("input, textarea, select, [contenteditable]") !== null || event.ctrlKey || event.metaKey || event.altKey;
     },
 
+    // "UTC", "UTC+2", "UTC-3:30": the reader's distance from UTC at that moment.
+    zoneAt(date) {
+        const minutes = -date.getTimezoneOffset();
+        const rest = Math.abs(minutes) % 60;
+        const hours = Math.trunc(Math.abs(minutes) / 60) + (rest ? `:${rest}` : "");
+        return minutes ? `UTC${minutes < 0 ? "-" : "+"}${hours}` : "UTC";
+    },
+
+    // In lists to the second, their zone below them; among the facts of a page to the millisecond, with their zone.
     localiseTimes(root) {
         for (const time of root.querySelectorAll("time[data-unix-nano]:not([data-local])")) {
             const date = new Date(time.dateTime);
             if (Number.isNaN(date.valueOf())) continue;
-            const pad = (number) => String(number).padStart(2, "0");
+            const pad = (number, length = 2) => String(number).padStart(length, "0");
             const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
             time.textContent = `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+            if (time.closest(".facts")) time.textContent += `.${pad(date.getMilliseconds(), 3)} ${tracing.zoneAt(date)}`;
             time.dataset.local = "";
         }
+        const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+        const zone = tracing.zoneAt(new Date());
+        for (const place of root.querySelectorAll("[data-zone]")) place.textContent = timeZone === zone ? zone : `${timeZone} (${zone})`;
     },
 
     // Texts that scroll in their box can have their full height.
