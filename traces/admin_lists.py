@@ -3,18 +3,25 @@
 import heapq
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, ChangeList
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from projects.roles import project_ids
 from traces.admin_filters import ParameterFilter
+from traces.lists import Position, beyond
 
 # How many of a project's newest rows a search or a filter without an index looks through.
 SCAN_ROWS = 100_000
 MAX_PAGE = 200
+# Parameters: the row that a page starts behind, going back in time or towards now.
+OLDER, NEWER = POSITIONS = ("older", "newer")
+SEPARATOR = "_"
 
 
 class UncountedPaginator(Paginator):  # type: ignore[type-arg]
@@ -23,23 +30,25 @@ class UncountedPaginator(Paginator):  # type: ignore[type-arg]
     count = 0
 
 
-class NewestFirstList(ChangeList):
-    """Pages of a list, newest first: the rows of a page, and whether there are more.
+def _text(position: Position) -> str:
+    return f"{position.value}{SEPARATOR}{position.key}"
 
-    At most two queries a project that is looked at and one for the rows, whatever the number of rows. The model has an
-    index on its project and its default order, whose leading column `model_admin.newest_first` names.
+
+class NewestFirstList(ChangeList):
+    """Pages of a list, newest first, by keyset: a page starts at a row, however far back it is.
+
+    At most four queries a project that is looked at and one for the rows, whatever the number of rows. The model has an
+    index on its project and its default order, whose leading column `model_admin.newest_first` names. Where people sort
+    by another column, pages have numbers up to MAX_PAGE.
     """
 
     model_admin: Any
-    has_more = False
+    newer_url = ""
+    older_url = ""
     looked_through: int | None = None
 
     def get_results(self, request: HttpRequest) -> None:
-        self.page_num = min(max(self.page_num, 1), MAX_PAGE)
-        first = (self.page_num - 1) * self.list_per_page
-        keys = self._keys(request, first + self.list_per_page + 1)[first:]
-        self.has_more = len(keys) > self.list_per_page and self.page_num < MAX_PAGE
-        keys = keys[: self.list_per_page]
+        keys = self._numbered_page(request) if self.is_sorted else self._page(request)
         rows = {row.pk: row for row in self._rows(keys)}
         self.result_list = [rows[key] for key in keys if key in rows]
         self.result_count = len(self.result_list)
@@ -50,39 +59,92 @@ class NewestFirstList(ChangeList):
         self.multi_page = False
         self.paginator = self.model_admin.get_paginator(request, self.result_list, self.list_per_page)
 
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        found = super().get_filters_params(params)
+        return {name: value for name, value in found.items() if name not in POSITIONS}
+
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        """Every other link of the list leads to its first page."""
+        return super().get_query_string(new_params, [*(remove or ()), *POSITIONS])
+
     @property
     def is_plain(self) -> bool:
         """Neither searched nor filtered."""
         return not (self.query or any(spec.used_parameters for spec in self._parameter_filters))
 
     @property
-    def newer_url(self) -> str:
-        return self.get_query_string({PAGE_VAR: self.page_num - 1})
+    def is_sorted(self) -> bool:
+        """By a column that somebody chose."""
+        return ORDER_VAR in self.params
 
     @property
-    def older_url(self) -> str:
-        return self.get_query_string({PAGE_VAR: self.page_num + 1})
+    def first_url(self) -> str:
+        return self.get_query_string()
 
     def _rows(self, keys: Sequence[Any]) -> QuerySet[Any]:
         return self.apply_select_related(self.model_admin.list_rows(self.root_queryset.filter(pk__in=keys)))
 
-    def _keys(self, request: HttpRequest, limit: int) -> list[Any]:
-        """Primary keys of the first rows in the list's order."""
+    def _numbered_page(self, request: HttpRequest) -> list[Any]:
+        """Primary keys of the page's rows in the chosen order."""
+        number = min(max(self.page_num, 1), MAX_PAGE)
+        first = (number - 1) * self.list_per_page
+        rows = self.queryset.filter(project__in=self._projects(request)).values_list("pk", flat=True)
+        keys = list(rows[first : first + self.list_per_page + 1])
+        if number > 1:
+            self.newer_url = self.get_query_string({PAGE_VAR: number - 1})
+        if len(keys) > self.list_per_page and number < MAX_PAGE:
+            self.older_url = self.get_query_string({PAGE_VAR: number + 1})
+        return keys[: self.list_per_page]
+
+    def _page(self, request: HttpRequest) -> list[Any]:
+        """Primary keys of the page's rows, newest first: behind the row that `older` names, or before `newer`'s."""
+        size = self.list_per_page
+        newer, older = (self._position(self.params.get(name)) for name in (NEWER, OLDER))
+        if newer:
+            found = self._positions(request, size + 1, newer, descending=False)
+            page = found[:size][::-1]
+            has_newer = has_older = len(found) > size
+        if not newer or not has_newer:  # the newest page is always a full one
+            found = self._positions(request, size + 1, None if newer else older, descending=True)
+            page = found[:size]
+            has_newer, has_older = bool(older and not newer), len(found) > size
+        if page and has_newer:
+            self.newer_url = self.get_query_string({NEWER: _text(page[0])})
+        if page and has_older:
+            self.older_url = self.get_query_string({OLDER: _text(page[-1])})
+        return [position.key for position in page]
+
+    def _position(self, text: str | None) -> Position | None:
+        if not text:
+            return None
+        value, _, key = text.partition(SEPARATOR)
+        column: Any = self.opts.get_field(self.model_admin.newest_first)
+        try:
+            found = Position(column.to_python(value), UUID(key))
+            column.run_validators(found.value)
+        except (ValueError, ValidationError) as error:
+            raise IncorrectLookupParameters(f"no such page: {text!r}") from error
+        return found
+
+    def _projects(self, request: HttpRequest) -> list[int]:
         chosen = next((spec.chosen for spec in self._parameter_filters if spec.name == "project"), "")
-        projects = [int(chosen)] if chosen else project_ids(request.user, self.model_admin.view_role)
+        return [int(chosen)] if chosen else project_ids(request.user, self.model_admin.view_role)
+
+    def _positions(self, request: HttpRequest, limit: int, start: Position | None, descending: bool) -> list[Position]:
+        """The first rows behind `start`, from the newest on or towards it."""
         bounded = bool(self.query) or any(spec.chosen and not spec.indexed for spec in self._parameter_filters)
         column = self.model_admin.newest_first
-        if ORDER_VAR in self.params:
-            rows = self.queryset.filter(project__in=projects)
-            return list(rows.values_list("pk", flat=True)[:limit])
+        sign = "-" if descending else ""
         heads = []
-        for project in projects:
-            rows = self.queryset.filter(project=project).order_by(f"-{column}", "-pk")
+        for project in self._projects(request):
+            rows = self.queryset.filter(project=project).order_by(f"{sign}{column}", f"{sign}pk")
+            if start:
+                rows = rows.filter(beyond(start, column, descending))
             if bounded:
                 rows = self._within_scan(request, rows, project, column)
             heads.append(rows.values_list(column, "pk")[:limit])
-        merged = heapq.merge(*heads, reverse=True)
-        return [key for _, (_, key) in zip(range(limit), merged, strict=False)]
+        merged = heapq.merge(*heads, reverse=descending)
+        return [Position(*row) for _, row in zip(range(limit), merged, strict=False)]
 
     @property
     def _parameter_filters(self) -> list[ParameterFilter]:

@@ -167,6 +167,15 @@ class Position:
     key: UUID
 
 
+def beyond(position: Position, column: str, descending: bool) -> Q:
+    """The rows behind a position in the order of a column and the primary key."""
+    way = "lt" if descending else "gt"
+    # The first condition is the index's bound, the second tells apart the rows that share its value.
+    return Q(**{f"{column}__{way}e": position.value}) & (
+        Q(**{f"{column}__{way}": position.value}) | Q(**{f"pk__{way}": position.key})
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
     """Rows in their order; `end` is the last one's position where more rows follow, else None."""
@@ -181,11 +190,7 @@ def page(
     """At most `limit` rows, from behind a position or an offset. One query."""
     queryset = queryset.annotate(sort_value=ordering.expression)
     if after is not None:
-        beyond = "lt" if ordering.descending else "gt"
-        # The first condition is the index's bound, the second tells apart the rows that share its value.
-        queryset = queryset.filter(**{f"sort_value__{beyond}e": after.value}).filter(
-            Q(**{f"sort_value__{beyond}": after.value}) | Q(**{f"pk__{beyond}": after.key})
-        )
+        queryset = queryset.filter(beyond(after, "sort_value", ordering.descending))
     sign = "-" if ordering.descending else ""
     found: list[Any] = list(queryset.order_by(f"{sign}sort_value", f"{sign}pk")[offset : offset + limit + 1])
     if len(found) <= limit:
