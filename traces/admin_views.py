@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from projects.models import Project
 from projects.roles import project_ids
 from spans.models import Span
+from traces.lists import Position, beyond
 from traces.models import Trace
 from traces.queries import get_span, get_trace, load_spans
 from traces.session_pages import group_link
@@ -77,7 +78,7 @@ def _load(trace: Trace) -> Waterfall[Any]:
 
 
 def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
-    """The page's context. One query, whatever the number of spans."""
+    """The page's context. Three queries, whatever the number of spans."""
     waterfall = _load(trace)
     rows = waterfall.rows
     selected = request.GET.get("span", "")
@@ -99,7 +100,17 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         "has_services": _has_services(waterfall),
         "warnings": warnings(trace, rows),
         "usage": usage_rows([row.span for row in rows]),
+        "newer": neighbour(trace, older=False),
+        "older": neighbour(trace, older=True),
     }
+
+
+def neighbour(trace: Trace, older: bool) -> UUID | None:
+    """Key of the trace that stands beside this one among its project's. One query."""
+    here = Position(trace.start_time_unix_nano, trace.pk)
+    sign = "-" if older else ""
+    traces = Trace.objects.filter(beyond(here, "start_time_unix_nano", descending=older), project=trace.project_id)
+    return traces.order_by(f"{sign}start_time_unix_nano", f"{sign}pk").values_list("pk", flat=True).first()
 
 
 def _has_services(waterfall: Waterfall[Any]) -> bool:

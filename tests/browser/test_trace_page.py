@@ -112,3 +112,15 @@ def test_times_are_in_the_zone_of_the_reader_and_name_it(logged_in, live_server,
     expect(page.locator(".list-foot .zone")).to_have_text("Times: Asia/Tehran (UTC+3:30)")
     page.click("a.title")
     expect(page.locator(".trace-head time")).to_have_text("2023-11-15 01:43:20.123 UTC+3:30")
+
+
+def test_keys_lead_to_the_older_and_the_newer_trace_of_the_project(logged_in, live_server, project, other_project):
+    page = logged_in
+    start = 1_700_000_000_000_000_000
+    for number, name in enumerate(("first", "second", "third")):
+        export(export_request(span(name, start_ns=start + 2 * number)), project)
+    export(export_request(span("of others", start_ns=start + 3)), other_project)
+    page.goto(f"{live_server.url}/admin/traces/trace/{Trace.objects.get(name='third').pk}/change/")
+    for key, name in (("n", "second"), ("n", "first"), ("n", "first"), ("p", "second")):
+        page.keyboard.press(key)
+        expect(page.locator("[data-panel] h2")).to_contain_text(name)

@@ -221,6 +221,8 @@ document.addEventListener("DOMContentLoaded", () => {
         }
         else if (event.key === "/") search.focus();
         else if (event.key === "e") nextError();
+        else if (event.key === "n") document.querySelector("a[rel=next]")?.click();
+        else if (event.key === "p") document.querySelector("a[rel=prev]")?.click();
         else if (/^[1-6]$/.test(event.key)) showTab(panel.querySelectorAll("[data-tab]")[Number(event.key) - 1]?.dataset.tab);
         else return;
         event.preventDefault();
