@@ -338,3 +338,20 @@ def test_nobody_adds_or_edits_traces(admin_client, trace):
     admin_client.post(page(trace), {"name": "forged"})
     trace.refresh_from_db()
     assert trace.name == "answer"
+
+
+@pytest.mark.parametrize(
+    ("error_type", "message", "shown"),
+    [
+        ("", "", ">ERROR<"),
+        ("Timeout", "", ">Timeout<"),
+        ("", "too slow", ">too slow<"),
+        ("Timeout", "too slow", ">Timeout: too slow<"),
+        ("Timeout", "Timeout: too slow", ">Timeout: too slow<"),
+    ],
+)
+def test_the_head_says_why_it_failed(viewer, project, error_type, message, shown):
+    attributes = {"error.type": error_type} if error_type else {}
+    failed = store(project, attrs=attributes, status={"code": 2, "message": message})
+    head = viewer.get(page(failed)).content.decode().split('class="failures"')[1].split("</ul>")[0]
+    assert shown in head
