@@ -19,6 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from mlflow_sync.chat import chat_messages, chat_response, documents
 from mlflow_sync.client import OWNER_TAG
+from mlflow_sync.costs import Cost, span_cost, trace_cost
 from spans.models import Span, SpanType
 from spans.project_tables import tables_for
 from spans.semconv import BUILT_IN, ProjectTables, SpanContent, content
@@ -121,8 +122,8 @@ def own_attributes(row: Span, tables: ProjectTables = BUILT_IN) -> dict[str, str
     usage = token_usage(row.input_tokens, row.output_tokens, row.cached_input_tokens)
     if usage:
         attributes[TOKEN_USAGE] = usage
-    if row.cost_usd is not None:
-        attributes[COST] = {"input_cost": 0.0, "output_cost": 0.0, "total_cost": float(row.cost_usd)}
+    if cost := span_cost(row, tables):
+        attributes[COST] = cost.in_mlflow
     if model := row.response_model or row.request_model:
         attributes[MODEL] = model
     if row.provider_name:
@@ -166,8 +167,11 @@ def token_usage(input_tokens: int | None, output_tokens: int | None, cached: int
     return usage if cached is None else usage | {"cache_read_input_tokens": cached}
 
 
-def trace_info(identity: Identity, experiment_id: str, trace: Trace) -> dict[str, Any]:
-    """The body of StartTraceV3: what MLflow lists a trace by. It wins over what MLflow derived from the spans."""
+def trace_info(identity: Identity, experiment_id: str, trace: Trace, calls: Iterable[Cost] = ()) -> dict[str, Any]:
+    """The body of StartTraceV3: what MLflow lists a trace by. It wins over what MLflow derived from the spans.
+
+    `calls` are the costs that make up the trace's.
+    """
     metadata: dict[str, str] = {}
     if trace.session_id:
         metadata["mlflow.trace.session"] = fit(trace.session_id, MAX_METADATA_CHARACTERS)
@@ -176,8 +180,7 @@ def trace_info(identity: Identity, experiment_id: str, trace: Trace) -> dict[str
     if usage := token_usage(trace.input_tokens, trace.output_tokens):
         metadata["mlflow.trace.tokenUsage"] = _json_text(usage)
     if trace.cost_usd is not None:
-        cost = {"input_cost": 0.0, "output_cost": 0.0, "total_cost": float(trace.cost_usd)}
-        metadata["mlflow.trace.cost"] = _json_text(cost)
+        metadata["mlflow.trace.cost"] = _json_text(trace_cost(trace.cost_usd, calls))
     tags = {OWNER_TAG: identity.owner, PROJECT_TAG: identity.project_slug}
     if trace.name:
         tags[TRACE_NAME_TAG] = fit(trace.name, MAX_NAME_CHARACTERS)

@@ -18,11 +18,13 @@ from django.utils import timezone
 from rq.timeouts import JobTimeoutException
 
 from mlflow_sync.client import MlflowClient, MlflowError
+from mlflow_sync.costs import Cost, span_cost
 from mlflow_sync.mapping import Identity, mlflow_id, span_batch, trace_info
 from mlflow_sync.models import MlflowTrace
 from projects.models import Project
 from spans.logs import attach_logs
 from spans.models import Span
+from spans.project_tables import tables_for
 from traces.models import Trace
 from traces.queries import spans_of
 from traces.tree import assemble
@@ -146,13 +148,16 @@ def _mirror_one(row: MlflowTrace, client: MlflowClient) -> None:
         return
     identity = _identify(row, trace, project, client)
     cut_parents = _cycle_breakers(trace)
+    tables = tables_for(project)
     span_count = 0
+    calls: list[Cost] = []
     for rows in _span_pages(trace):
         _send(identity, row.experiment_id, trace, rows, cut_parents, client)
         span_count += len(rows)
+        calls += [cost for span in rows if span.counted and (cost := span_cost(span, tables))]
         row.step = Step.ADD_TREE
         _update(row, next_try_at=timezone.now() + CLAIM)
-    client.put_trace_info(row.experiment_id, trace_info(identity, row.experiment_id, trace))
+    client.put_trace_info(row.experiment_id, trace_info(identity, row.experiment_id, trace, calls))
     row.step = Step.CHECK_TREE
     _verify(row, identity, client)
     _finish(
