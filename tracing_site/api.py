@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from traces.api.encoding import CONTENT_TYPE
 from traces.api.errors import ApiError, internal_error, invalid_argument, no_route
 from traces.api.openapi import ERRORS
 from traces.api.views import ApiView
@@ -84,7 +85,7 @@ def _without_credentials(url: str) -> str:
 
 
 def _json(error: ApiError) -> HttpResponse:
-    return JsonResponse(error.body, status=error.status, headers=error.headers)
+    return JsonResponse(error.body, status=error.status, headers=error.headers, content_type=CONTENT_TYPE)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -28,6 +28,7 @@ from mlflow_sync.client import MlflowClient, MlflowError, is_enabled
 from mlflow_sync.models import MirrorStatus
 from spans.models import utc_today
 from spans.partitions import partition_days
+from traces.api.encoding import CONTENT_TYPE
 
 # How long a request waits for a look that has just begun.
 PATIENCE_SECONDS = 0.08
@@ -231,7 +232,7 @@ def findings() -> dict[str, tuple[Finding, float]]:
 @csrf_exempt
 def health(request: HttpRequest) -> JsonResponse:
     """200 as long as the process answers, to any method and without a key. Looks at nothing else."""
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok"}, content_type=CONTENT_TYPE)
 
 
 @require_safe
@@ -254,4 +255,4 @@ def readyz(request: HttpRequest) -> JsonResponse:
             "age_seconds": round(age, 3),
             **finding.numbers,
         }
-    return JsonResponse(answer, status=503 if status == "unavailable" else 200)
+    return JsonResponse(answer, status=503 if status == "unavailable" else 200, content_type=CONTENT_TYPE)

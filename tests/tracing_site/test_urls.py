@@ -5,6 +5,13 @@ from django.contrib.staticfiles import finders
 from django.db import OperationalError, connection
 from django.test import Client
 
+DOCUMENTS = {
+    "/docs": "text/html; charset=utf-8",
+    "/docs/redoc": "text/html; charset=utf-8",
+    "/docs/json": "application/json; charset=utf-8",
+    "/docs/yaml": "application/yaml; charset=utf-8",
+}
+
 
 @pytest.mark.parametrize("method", ["get", "head", "post"])
 def test_health_answers_any_method_without_key_or_database(client, method):
@@ -76,3 +83,14 @@ def test_the_openapi_document_needs_no_key(client, url):
     response = client.get(url)
     assert response.status_code == 200
     assert b"x-bee-authorization" in response.content
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json", "application/yaml", "*/*"])
+def test_the_docs_come_whatever_is_accepted(client, accept):
+    types = {url: client.get(url, headers={"accept": accept}).headers["Content-Type"] for url in DOCUMENTS}
+    assert types == DOCUMENTS
+
+
+def test_json_outside_of_any_view_says_that_it_is_utf8(client, db):
+    for url in ("/health", "/readyz", "/nothing"):
+        assert client.get(url).headers["Content-Type"] == "application/json; charset=utf-8"

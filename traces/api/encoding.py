@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 # orjson writes 254 levels. Deeper values are shown as far as here; GET …/otlp has them whole.
 MAX_DEPTH = 200
+CONTENT_TYPE = "application/json; charset=utf-8"
 CUT = "… (nested too deeply to be shown here)"
 
 

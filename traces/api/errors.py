@@ -4,6 +4,7 @@
 """
 
 import logging
+import re
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 NO_ROUTE = "Route does not exist"
 INVALID_KEY = "invalid api key"
+_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class ApiError(Exception):
@@ -30,7 +32,7 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.headers = headers or {}
-        self.body = {"code": code, "message": message} | ({"reason": reason} if reason else {})
+        self.body: dict[str, Any] = {"code": code, "message": message} | ({"reason": reason} if reason else {})
 
 
 def retry_after() -> dict[str, str]:
@@ -62,6 +64,14 @@ def unavailable(error: DatabaseError) -> ApiError:
     leave_read_only_session(error)
     message = "The database can't be reached" if fault is UNAVAILABLE else fault.message
     return ApiError(503, "SERVICE_UNAVAILABLE", message, "Try again later.", retry_after())
+
+
+def check_escapes(path: str) -> None:
+    """Raises ApiError (400) for a broken escape such as %zz, with the keys that bee-observe's web framework answers."""
+    if _BROKEN_ESCAPE.search(path):
+        error = ApiError(400, "FST_ERR_BAD_URL", f"'{path}' is not a valid url component")
+        error.body |= {"error": "Bad Request", "statusCode": 400}
+        raise error
 
 
 def internal_error() -> ApiError:

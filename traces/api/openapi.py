@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from spans.models import SpanType
 from traces.api import parameters as p
@@ -48,6 +48,9 @@ def _signed(names: Any) -> list[str]:
 
 # Parameters
 
+_RETRY_AFTER = OpenApiParameter(
+    "Retry-After", int, OpenApiParameter.HEADER, description="Seconds after which to ask again.", response=[404, 503]
+)
 CURSOR = p.string("cursor", "`next` of the page before: goes on after it, however many rows have arrived meanwhile.")
 INCLUDE_TREE = p.boolean("include_tree", "Also give the spans as a tree.", default=False)
 INCLUDE_MLFLOW = p.boolean("include_mlflow", "Also give the state of the MLflow mirror.", default=False)
@@ -123,7 +126,7 @@ def filter_values(values: dict[str, Any], filters: tuple[p.Parameter, ...]) -> d
 ERRORS = {
     400: OpenApiResponse(
         ErrorSerializer,
-        "A parameter or the body is not valid; `message` names it.",
+        "The path, a parameter or the body is not valid; `message` names it.",
         examples=[
             OpenApiExample(
                 "Limit too high",
@@ -165,7 +168,7 @@ def operation(
         tags=[tag],
         summary=summary,
         description=description,
-        parameters=[parameter.openapi for parameter in parameters],
+        parameters=[*(parameter.openapi for parameter in parameters), _RETRY_AFTER],
         responses=answers,
         **more,
     )
@@ -201,7 +204,7 @@ delete_trace = operation(
     "trace",
     "Delete a trace",
     _ANY_ID + "Its spans go with it, and soon afterwards its copy in MLflow.",
-    answers({204: OpenApiResponse(None, "Deleted.")}, 404),
+    answers({204: OpenApiResponse(None, "Deleted.")}, 400, 404),
 )
 delete_traces = operation(
     "delete_traces",
@@ -228,7 +231,7 @@ get_span = operation(
     "span",
     "Get a span",
     "Everything OpenTelemetry carried, and everything the conventions made of it.",
-    answers({200: OpenApiResponse(spans.SpanResultSerializer, "The span.")}, 404),
+    answers({200: OpenApiResponse(spans.SpanResultSerializer, "The span.")}, 400, 404),
 )
 list_spans = operation(
     "list_spans",
@@ -258,6 +261,7 @@ get_trace_otlp = operation(
                 {"type": "string", "format": "binary"}, "The trace; ask for it by Accept."
             ),
         },
+        400,
         404,
     ),
 )

@@ -149,5 +149,5 @@ get_trace_usage = operation(
     "Explain a trace's totals",
     "Which spans' tokens and cost are in the totals, which are not, and why; and how many of the counted calls have a "
     "known cost.",
-    answers(ok(UsageResultSerializer, "The usage.", {"result": USAGE}), 404),
+    answers(ok(UsageResultSerializer, "The usage.", {"result": USAGE}), 400, 404),
 )

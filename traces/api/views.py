@@ -20,7 +20,7 @@ from traces import queries
 from traces.api import bee, cursors, openapi, trees
 from traces.api import parameters as p
 from traces.api.encoding import AnyAccept, JSONParser, JSONRenderer
-from traces.api.errors import ApiError, invalid_argument, no_such_trace
+from traces.api.errors import ApiError, check_escapes, invalid_argument, no_such_trace
 from traces.api.serializers import TraceSerializer, TraceView
 from traces.api.span_serializers import (
     SpanContentView,
@@ -61,6 +61,10 @@ class ApiView(APIView):
     parser_classes = [JSONParser]
     content_negotiation_class = AnyAccept
     http_method_names = ["get", "head", "post", "delete"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        check_escapes(request.META.get("asgi.scope", {}).get("raw_path", b"").decode("latin-1"))
 
 
 def find_trace(request: Request, identifier: str) -> Trace:

@@ -1,7 +1,8 @@
 """What the OpenAPI document says of receiving OTLP: POST /v1/traces, /v1/logs and /v1/metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
@@ -26,6 +27,20 @@ _ERRORS = {
     429: "Too many requests. Send again after Retry-After seconds.",
     503: "The server or its database can't take the request now. Send again after Retry-After seconds.",
 }
+_RETRY_AFTER = OpenApiParameter(
+    "Retry-After",
+    int,
+    OpenApiParameter.HEADER,
+    description="Seconds after which to send the same again.",
+    response=[429, 503],
+)
+_RECEIPT_ID = OpenApiParameter(
+    "x-receipt-id",
+    UUID,
+    OpenApiParameter.HEADER,
+    description="The receipt of this request, in the admin under Receipts.",
+    response=[200, 400, 403, 408, 413, 415],
+)
 _EXAMPLE_REQUEST: dict[str, Any] = {
     "resourceSpans": [
         {
@@ -106,6 +121,7 @@ def _export_schema(
     response: dict[str, Any],
     success: str,
     examples: list[OpenApiExample],
+    headers: Sequence[OpenApiParameter] = (),
 ) -> Callable[[F], F]:
     return extend_schema(
         operation_id=operation_id,
@@ -115,7 +131,9 @@ def _export_schema(
         parameters=[
             OpenApiParameter(
                 "Content-Encoding", str, OpenApiParameter.HEADER, enum=["identity", "gzip", "deflate"], required=False
-            )
+            ),
+            _RETRY_AFTER,
+            *headers,
         ],
         request={"application/x-protobuf": _BINARY, "application/json": request},
         responses={
@@ -143,6 +161,7 @@ export_traces_schema = _export_schema(
     _response("ExportTraceServiceResponse", "rejectedSpans", "spans"),
     "Every span that is not counted as rejected is stored.",
     [OpenApiExample("One span", _EXAMPLE_REQUEST, media_type="application/json", request_only=True)],
+    [_RECEIPT_ID],
 )
 
 export_logs_schema = _export_schema(

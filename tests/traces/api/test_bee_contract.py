@@ -318,6 +318,20 @@ def test_other_routes_do_not_exist(api, run):
         assert (response.status_code, response.json()["message"]) == (404, "Route does not exist"), (method, url)
 
 
+@pytest.mark.parametrize("path", ["/v1/traces/%zz", "/v1/traces/%2/spans", "/v1/traces/50%"])
+def test_a_broken_escape_in_the_path_is_refused(api, db, path):
+    scope = {"asgi.scope": {"raw_path": path.encode()}}
+    response = api.get("/v1/traces/x", **scope)
+    assert response.status_code == 400
+    assert response.json() == {
+        "statusCode": 400,
+        "code": "FST_ERR_BAD_URL",
+        "error": "Bad Request",
+        "message": f"'{path}' is not a valid url component",
+    }
+    assert api.get("/v1/traces/x", **{"asgi.scope": {"raw_path": b"/v1/traces/%2F%c3%A4"}}).status_code == 404
+
+
 def test_an_empty_id_is_a_trace_that_is_not_there(api, run):
     response = api.get("/v1/traces/")
     assert (response.status_code, response.headers["Retry-After"]) == (404, "2")
