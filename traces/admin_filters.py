@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.admin import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from projects.models import Project
 from projects.roles import project_ids
 from spans.models import SpanType
 from spans.timestamps import to_unix_nano
+from traces.lists import duration_ns
 from traces.models import TraceStatus
 
 MAX_TEXT = 500
@@ -233,7 +234,7 @@ class MinimumDurationFilter(ParameterFilter):
     @property
     def duration_ns(self) -> int:
         try:
-            return min(int(float(self.chosen) * 1_000_000), 2**63 - 1)
+            return max(0, min(int(float(self.chosen) * 1_000_000), 2**63 - 1))
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(f"min_ms is not a number: {self.chosen!r}") from error
 
@@ -243,4 +244,5 @@ class MinimumDurationFilter(ParameterFilter):
 
 class SpanMinimumDurationFilter(MinimumDurationFilter):
     def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(end_time_unix_nano__gte=F("start_time_unix_nano") + self.duration_ns)
+        lasting: QuerySet[Any] = queryset.alias(lasted_ns=duration_ns())
+        return lasting.filter(lasted_ns__gte=self.duration_ns)

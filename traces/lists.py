@@ -111,10 +111,15 @@ class SpanFilters(Filters):
         if self.has_error is not None:
             spans = spans.filter(is_error=self.has_error)
         if self.min_duration_ns is not None:
-            spans = spans.filter(end_time_unix_nano__gte=F("start_time_unix_nano") + self.min_duration_ns)
+            spans = spans.alias(lasted_ns=duration_ns()).filter(lasted_ns__gte=self.min_duration_ns)
         if self.min_tokens is not None:
             spans = spans.alias(tokens=total_tokens()).filter(tokens__gte=self.min_tokens)
         return spans
+
+
+def duration_ns() -> Combinable:
+    """A span's own duration. A difference of times fits into 64 bits, a time and a duration together may not."""
+    return F("end_time_unix_nano") - F("start_time_unix_nano")
 
 
 def total_tokens() -> Combinable:

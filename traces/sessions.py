@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db.models import (
     Count,
+    DecimalField,
     Exists,
     ExpressionWrapper,
     F,
@@ -195,7 +196,7 @@ def totals(grouping: Grouping, newest: Iterable[Trace], within: TimeRange = ALWA
             last=Max("end_time_unix_nano"),
             tokens_in=_sum("input_tokens"),
             tokens_out=_sum("output_tokens"),
-            cost=Sum("cost_usd"),
+            cost=Sum("cost_usd", output_field=DecimalField(max_digits=30, decimal_places=10)),
         )
     )
     for row in rows:

@@ -13,6 +13,8 @@ YEAR_2000_UNIX_NANO = 946_684_800_000_000_000
 # What a trace's output may be taken from, where the root has none.
 ANSWERING_TYPES = frozenset(("AGENT", "CHAIN", "WORKFLOW", "TASK", "LLM", "CHAT_MODEL"))
 CUT_OFF = "..."
+# More does not fit into a trace's column.
+MAX_TRACE_COST_USD = Decimal(10**10 - 1)
 
 
 class SummaryRow(UsageRow, Protocol):
@@ -96,7 +98,7 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
         model_names=_model_names(ordered),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        cost_usd=usage.cost_usd,
+        cost_usd=None if usage.cost_usd is None else min(usage.cost_usd, MAX_TRACE_COST_USD),
         session_id=top.session_id or next((row.session_id for row in ordered if row.session_id), ""),
         user_id=top.user_id or next((row.user_id for row in ordered if row.user_id), ""),
         input_preview=trace_input(top, ordered),

@@ -10,6 +10,9 @@ from spans.values import NonFinite
 
 TEXT_CHARACTERS = 500
 MONEY_PLACES = Decimal("0.0000000001")
+# Beyond these a number is no usage of a span; below them the sums of millions of spans fit into their columns.
+MAX_TOKENS = 10**12
+MAX_COST_USD = 10**6
 
 
 def text(value: Any) -> str | None:
@@ -38,25 +41,25 @@ def long_text(value: Any) -> str | None:
 
 
 def count(value: Any) -> int | None:
-    """A count of tokens: a whole number of at least 0, also as text; 0 is a count."""
+    """A count of tokens: a whole number from 0 to MAX_TOKENS, also as text; 0 is a count."""
     if type(value) is int:
-        return value if 0 <= value < 2**63 else None
+        return value if 0 <= value <= MAX_TOKENS else None
     if isinstance(value, float):
-        return int(value) if value.is_integer() and 0 <= value < 2**63 else None
+        return int(value) if value.is_integer() and 0 <= value <= MAX_TOKENS else None
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return count(int(value)) if len(value) < 20 else None
     return None
 
 
 def money(value: Any) -> Decimal | None:
-    """US dollars with ten decimal places, at least 0."""
+    """US dollars with ten decimal places, from 0 to MAX_COST_USD."""
     if isinstance(value, bool | NonFinite) or not isinstance(value, str | int | float):
         return None
     try:
         amount = Decimal(str(value)).quantize(MONEY_PLACES)
     except InvalidOperation:
         return None
-    return amount if 0 <= amount < 10**10 else None
+    return amount if 0 <= amount <= MAX_COST_USD else None
 
 
 def milliseconds(value: Any) -> float | None:

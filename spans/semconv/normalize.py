@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from spans.pricing import OwnPrice, own_price, price
+from spans.semconv.fields import MAX_COST_USD
 from spans.semconv.previews import line, messages_preview, preview
 from spans.semconv.providers import canonical_provider
 from spans.semconv.sources import Family, Source, as_text, logs_as_events
@@ -74,7 +75,7 @@ def listed_price(
     own: Sequence[OwnPrice] = (),
 ) -> tuple[Decimal | None, bool]:
     """The price of a model call, of the model that answered or else of the one asked for, and whether it is the
-    project's own: that comes before the public list.
+    project's own: that comes before the public list. A price above MAX_COST_USD is none.
     """
     if facts.span_type not in PRICED_TYPES or (facts.input_tokens is None and facts.output_tokens is None):
         return None, False
@@ -83,11 +84,11 @@ def listed_price(
     for model in models if own else ():
         found = own_price(own, facts.provider_name, model, start_time_unix_nano, *tokens)
         if found is not None:
-            return found, True
+            return (found if found <= MAX_COST_USD else None), True
     for model in models:
         found = price(facts.provider_name, model, start_time_unix_nano, *tokens)
         if found is not None:
-            return found, False
+            return (found if found <= MAX_COST_USD else None), False
     return None, False
 
 

@@ -272,6 +272,12 @@ def test_a_filter_that_makes_no_sense_shows_the_list_without_it(viewer, trace, p
     assert page(trace) in response.content.decode()
 
 
+@pytest.mark.parametrize("minimum", ["-1e30", "1e30"])
+@pytest.mark.parametrize("url", [LIST, SPANS])
+def test_any_number_will_do_as_a_minimum_duration(viewer, trace, url, minimum):
+    assert viewer.get(url, {"min_ms": minimum}).status_code == 200
+
+
 def test_nul_characters_in_a_search_do_no_harm(viewer, trace):
     assert viewer.get(LIST, {"q": "\x00a"}).status_code == 200
     assert viewer.get(LIST, {"session": "\x00"}).status_code == 200
