@@ -18,6 +18,7 @@ from traces.lists import duration_ns
 from traces.models import TraceStatus
 
 MAX_TEXT = 500
+LAST_UNIX_NANO = 2**63 - 2
 
 
 class ParameterFilter(ListFilter):
@@ -121,7 +122,8 @@ class TimeRangeFilter(ParameterFilter):
             return None
         try:
             moment = datetime.datetime.fromisoformat(text)
-            return to_unix_nano(moment if timezone.is_aware(moment) else timezone.make_aware(moment))
+            unix_nano = to_unix_nano(moment if timezone.is_aware(moment) else timezone.make_aware(moment))
+            return min(max(unix_nano, 0), LAST_UNIX_NANO)
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(f"{name} is not a time: {text!r}") from error
 

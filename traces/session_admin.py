@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -25,7 +26,10 @@ class GroupAdmin(ProjectScopedAdmin):
         return [page, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        context = session_pages.list_page(request, self, self.grouping)
+        try:
+            context = session_pages.list_page(request, self, self.grouping)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(request.path)
         plural = str(self.opts.verbose_name_plural).capitalize()
         return self.respond(request, "admin/traces/session/list.html", context | {"title": plural})
 

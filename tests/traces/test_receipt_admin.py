@@ -111,3 +111,10 @@ def test_a_list_costs_the_same_with_1_and_40_rows_and_counts_nothing(viewer, rej
 def test_receipts_are_filtered(viewer, rejected, query, found):
     page = viewer.get(f"{reverse(RECEIPTS)}?{query}").content.decode()
     assert page.count("partly stored</span>") == found
+
+
+@pytest.mark.parametrize("query", ["from=0001-01-01T00:00", "to=9999-12-31T23:59:59", "from=yesterday"])
+@pytest.mark.parametrize("url", [RECEIPTS, REJECTED])
+def test_any_time_will_do_as_the_end_of_a_range(viewer, rejected, settings, url, query):
+    settings.TIME_ZONE = "Asia/Kolkata"
+    assert str(rejected.pk)[:8] in viewer.get(f"{reverse(url)}?{query}", follow=True).content.decode()

@@ -60,6 +60,13 @@ def test_empty_lists_say_how_to_fill_them(viewer):
     assert "user.id" in viewer.get(USERS).content.decode()
 
 
+@pytest.mark.parametrize("parameters", [{"range": "1y"}, {"from": "yesterday"}, {"to": "2026-13-45"}])
+def test_a_range_that_makes_no_sense_shows_the_lists_without_it(viewer, say, parameters):
+    say("chat", "jana")
+    assert "chat" in viewer.get(SESSIONS, parameters, follow=True).content.decode()
+    assert "jana" in viewer.get(USERS, parameters, follow=True).content.decode()
+
+
 def test_a_session_reads_as_one_chat(viewer, say):
     say("s", "jana", 0, said="one")
     say("s", "jana", 1, said="two", history=[("user", "one"), ("assistant", "answer to one")])

@@ -61,8 +61,9 @@ def test_unknown_paths_are_json_outside_the_admin(client, db):
     assert "/nothing/here" in response.json()["reason"]
 
 
-def test_the_root_leads_to_the_admin(client):
-    assert client.get("/").headers["Location"] == "/admin/"
+@pytest.mark.parametrize("url", ["/", "/admin"])
+def test_the_root_leads_to_the_admin(client, url):
+    assert client.get(url).headers["Location"] == "/admin/"
 
 
 @pytest.mark.parametrize("url", ["/docs", "/docs/", "/docs/redoc"])
