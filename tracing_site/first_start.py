@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from projects.models import ApiKey, Project, hash_key
@@ -23,8 +24,14 @@ class FirstStart:
 
 
 def prepare() -> FirstStart:
-    """Migrate and make what is missing. Every later call with the same settings changes nothing."""
-    call_command("migrate", interactive=False, verbosity=0)
+    """Migrate and make what is missing. Every later call with the same settings changes nothing.
+
+    Raises CommandError where the database can't be used.
+    """
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except OperationalError as error:
+        raise CommandError(f"The database can't be used, see DATABASE_URL: {error}") from error
     project, _ = Project.objects.get_or_create(slug="default", defaults={"name": "Default"})
     return FirstStart(new_password=ensure_admin(), new_key=ensure_key(project))
 

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dj_database_url
 
@@ -15,12 +16,17 @@ def env(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
-def env_int(name: str, default: int) -> int:
+def env_int(name: str, default: int, minimum: int | None = None, maximum: int | None = None) -> int:
     text = env(name, str(default))
     try:
-        return int(text)
+        value = int(text)
     except ValueError:
         raise SystemExit(f"{name} must be a whole number, not {text!r}.") from None
+    if minimum is not None and value < minimum:
+        raise SystemExit(f"{name} must be at least {minimum}, not {value}.")
+    if maximum is not None and value > maximum:
+        raise SystemExit(f"{name} must be at most {maximum}, not {value}.")
+    return value
 
 
 def env_bool(name: str, default: bool) -> bool:
@@ -47,17 +53,20 @@ def stored_secret_key() -> str:
     return path.read_text()
 
 
-SECRET_KEY = env("SECRET_KEY") or stored_secret_key()
+try:
+    SECRET_KEY = env("SECRET_KEY") or stored_secret_key()
+except OSError as error:
+    raise SystemExit(f"DATA_DIR can't be used: {error.strerror}: {error.filename}.") from None
 DEBUG = env_bool("DEBUG", False)
 ALLOWED_HOSTS = env("ALLOWED_HOSTS", "*").split(",")
 
 # Listening
 HOST = env("HOST", "127.0.0.1")
-PORT = env_int("PORT", 8000)
-GRPC_PORT = env_int("GRPC_PORT", 4317)
-MLFLOW_PORT = env_int("MLFLOW_PORT", 5000)
-WEB_THREADS = env_int("WEB_THREADS", 8)
-WEB_WORKERS = env_int("WEB_WORKERS", 1)
+PORT = env_int("PORT", 8000, 1, 65535)
+GRPC_PORT = env_int("GRPC_PORT", 4317, 1, 65535)
+MLFLOW_PORT = env_int("MLFLOW_PORT", 5000, 1, 65535)
+WEB_THREADS = env_int("WEB_THREADS", 8, 1)
+WEB_WORKERS = env_int("WEB_WORKERS", 1, 1)
 
 # Behind a proxy that ends TLS: its address, https://…, makes cookies secure and sends browsers to it
 PUBLIC_URL = env("PUBLIC_URL").rstrip("/")
@@ -76,7 +85,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # Ingest
 AUTH_KEY = env("AUTH_KEY")
 MAX_BODY_BYTES = env_int("MAX_BODY_BYTES", env_int("FASTIFY_BODY_LIMIT", 64 * 1024 * 1024))
-MAX_CONCURRENT_EXPORTS = env_int("MAX_CONCURRENT_EXPORTS", 128)
+MAX_CONCURRENT_EXPORTS = env_int("MAX_CONCURRENT_EXPORTS", 128, 1)
 RETRY_AFTER_SECONDS = env_int("RETRY_AFTER_SECONDS", 2)
 MAX_SPANS_PER_REQUEST = env_int("MAX_SPANS_PER_REQUEST", 100_000)
 MAX_RESOURCES_PER_REQUEST = env_int("MAX_RESOURCES_PER_REQUEST", 20_000)
@@ -198,6 +207,10 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = env("TIME_ZONE", "UTC")
+try:
+    ZoneInfo(TIME_ZONE)
+except (ZoneInfoNotFoundError, ValueError, OSError):
+    raise SystemExit(f"TIME_ZONE must be a name such as Europe/Prague, not {TIME_ZONE!r}.") from None
 USE_I18N = True
 USE_TZ = True
 
@@ -250,6 +263,8 @@ SPECTACULAR_SETTINGS = {
 TRACE_MIRROR = "mlflow_sync.contract.mirror_states"
 
 LOG_LEVEL = env("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    raise SystemExit(f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}.")
 LOG_FORMAT = env("LOG_FORMAT", "text").lower()
 if LOG_FORMAT not in {"text", "json"}:
     raise SystemExit(f"LOG_FORMAT must be text or json, not {LOG_FORMAT!r}.")
@@ -276,7 +291,7 @@ RQ_EXCEPTION_HANDLERS = ["tracing_site.logs.log_job_failure"]
 
 # Metrics: without a token, any key that may read may read them
 METRICS_TOKEN = env("METRICS_TOKEN")
-METRICS_PORT = env_int("METRICS_PORT", 0)
+METRICS_PORT = env_int("METRICS_PORT", 0, 0, 65535)
 # `manage.py web` sets it for its processes when there are several
 PROMETHEUS_MULTIPROC_DIR = env("PROMETHEUS_MULTIPROC_DIR")
 

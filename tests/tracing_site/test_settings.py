@@ -39,7 +39,7 @@ def manage(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=clean_environment(DATA_DIR=os.environ.get("DATA_DIR", ""), **environment),
+        env=clean_environment(**({"DATA_DIR": os.environ.get("DATA_DIR", "")} | environment)),
         capture_output=True,
         text=True,
         timeout=60,
@@ -92,9 +92,27 @@ def test_another_database_is_named_before_its_driver_is_missed():
     assert done.stderr.strip() == "DATABASE_URL must be a sqlite:// or postgresql:// URL, not mysql://."
 
 
-def test_a_number_that_is_none_ends_the_start_with_a_sentence():
-    done = manage("check", PORT="http")
-    assert done.stderr.strip() == "PORT must be a whole number, not 'http'."
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"PORT": "http"}, "PORT must be a whole number, not 'http'."),
+        ({"PORT": "70000"}, "PORT must be at most 65535, not 70000."),
+        ({"WEB_THREADS": "0"}, "WEB_THREADS must be at least 1, not 0."),
+        ({"TIME_ZONE": "Mars/Olympus"}, "TIME_ZONE must be a name such as Europe/Prague, not 'Mars/Olympus'."),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'."),
+        ({"DATA_DIR": "/dev/null/data"}, "DATA_DIR can't be used: Not a directory: /dev/null/data."),
+    ],
+)
+def test_a_value_that_makes_no_sense_ends_the_start_with_a_sentence(changes, sentence):
+    assert manage("check", **changes).stderr.strip() == sentence
+
+
+def test_a_database_that_can_not_be_reached_ends_the_start_with_a_sentence():
+    done = manage("prepare", DATABASE_URL="postgresql://tracing:secret@127.0.0.1:1/tracing")
+    assert done.returncode == 1
+    assert "The database can't be used, see DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_an_https_address_redirects_browsers_but_no_programs():
