@@ -13,7 +13,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from projects.models import ApiKey, Project, ProjectMembership
+from projects.known_keys import known_keys
+from projects.models import ApiKey, Project, ProjectMembership, hash_key
 from projects.request_context import project_id
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,12 @@ def key_text(headers: Mapping[str, str]) -> str | None:
     return credentials.strip() if scheme.lower() == "bearer" else None
 
 
+def known_key(headers: Mapping[str, str]) -> ApiKey | None:
+    """The usable key that the headers carry if it was looked up just now. No query."""
+    text = key_text(headers)
+    return known_keys.get(hash_key(text)) if text else None
+
+
 def find_key(headers: Mapping[str, str]) -> ApiKey:
     """The usable key that the headers carry, its project loaded. One query. Raises InvalidKey, DatabaseError."""
     text = key_text(headers)
@@ -48,6 +55,7 @@ def find_key(headers: Mapping[str, str]) -> ApiKey:
     key = ApiKey.objects.lookup(text)
     if key is None:
         raise InvalidKey(INVALID_KEY)
+    known_keys.remember(key)
     return key
 
 

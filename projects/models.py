@@ -10,6 +10,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
+from projects.known_keys import ForgettingQuerySet
+
 KEY_PREFIX_LENGTH = 12
 
 
@@ -65,6 +67,8 @@ class Project(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = ForgettingQuerySet.as_manager()
+
     class Meta:
         ordering = ["slug"]
 
@@ -102,7 +106,7 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-class ApiKeyManager(models.Manager["ApiKey"]):
+class ApiKeyManager(models.Manager.from_queryset(ForgettingQuerySet)):  # type: ignore[misc]
     def lookup(self, key: str) -> "ApiKey | None":
         """The usable key with this text, its project loaded, or None. One query; the comparison is of hashes.
 
@@ -167,8 +171,8 @@ class ApiKey(models.Model):
         """Note the use, at most once a minute."""
         now = timezone.now()
         if self.last_used_at is None or now - self.last_used_at > datetime.timedelta(minutes=1):
-            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
             self.last_used_at = now
+            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
 
 
 class ProjectMembership(models.Model):

@@ -94,14 +94,14 @@ class Meter:
         self._due = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def check(self, project: Project) -> None:
-        """Let a request in, which counts as one, or raise LimitReached.
+    def needs_query(self, project: Project) -> bool:
+        """Whether `check` has to ask the database first: the project has a quota, and what it has used is not known."""
+        return _has_quota(project) and not self._knows(project.pk, _today())
 
-        One query where the project has a quota and this process does not know yet what was used today.
-        """
+    def check(self, project: Project) -> None:
+        """Let a request in, which counts as one, or raise LimitReached. One query if `needs_query`."""
         today = _today()
-        has_quota = project.daily_quota_spans is not None or project.daily_quota_bytes is not None
-        if has_quota and not self._knows(project.pk, today):
+        if self.needs_query(project):
             stored = DailyUsage.objects.filter(project=project, day=today).first()
             known = Counts(stored.requests, stored.spans, stored.bytes) if stored else Counts()
             with self._lock:
@@ -196,6 +196,10 @@ class Meter:
                 connection.close()
             if not self._due.is_set():
                 connection.close()
+
+
+def _has_quota(project: Project) -> bool:
+    return project.daily_quota_spans is not None or project.daily_quota_bytes is not None
 
 
 def _check_quota(project: Project, account: Account) -> None:

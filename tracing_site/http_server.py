@@ -11,6 +11,8 @@ import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tracing_site.shares import Shares
+
 MAX_HEAD_BYTES = 64 * 1024
 # Longer than the pause between two exports, so that exporters keep their connection.
 KEEP_ALIVE_SECONDS = 72
@@ -18,10 +20,23 @@ KEEP_ALIVE_SECONDS = 72
 DRAIN_SECONDS = 25
 
 
-class BoundedHeadProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP with a limit on request line and headers, which it has none for."""
+class WebProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP with a limit on request line and headers, and an even share of the connections."""
 
+    config: "WebConfig"
     head_bytes: int | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.note_connections()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.note_connections()
+
+    def note_connections(self) -> None:
+        if self.config.shares is not None:
+            self.config.shares.note(len(self.connections))
 
     def on_message_begin(self) -> None:
         self.head_bytes = 0
@@ -30,6 +45,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.head_bytes = None
         super().on_headers_complete()
+        if self.config.shares is not None and self.config.shares.has_too_many():
+            self.cycle.keep_alive = False  # the answer says so
 
     def data_received(self, data: bytes) -> None:
         if self.head_bytes is not None:
@@ -43,8 +60,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 class WebConfig(uvicorn.Config):
     """uvicorn's configuration; a worker process that loads it ends when the process that started it does."""
 
+    shares: Shares | None = None
+
     def load(self) -> None:
         super().load()
+        if self.shares is not None:
+            self.shares.join()
         parent = multiprocessing.parent_process()
         if parent is not None:
             threading.Thread(target=end_after, args=(parent,), name="end with parent", daemon=True).start()
@@ -56,14 +77,14 @@ def end_after(parent: Any) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def make_config(**changes: Any) -> uvicorn.Config:
+def make_config(**changes: Any) -> WebConfig:
     """The configuration of a web process on HOST and PORT."""
     defaults: dict[str, Any] = {
         "app": "tracing_site.asgi:application",
         "host": settings.HOST,
         "port": settings.PORT,
         "workers": settings.WEB_WORKERS,
-        "http": BoundedHeadProtocol,
+        "http": WebProtocol,
         "ws": "none",
         "lifespan": "on",
         "log_config": None,

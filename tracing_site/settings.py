@@ -66,7 +66,6 @@ PORT = env_int("PORT", 8000, 1, 65535)
 GRPC_PORT = env_int("GRPC_PORT", 4317, 1, 65535)
 MLFLOW_PORT = env_int("MLFLOW_PORT", 5000, 1, 65535)
 WEB_THREADS = env_int("WEB_THREADS", 8, 1)
-WEB_WORKERS = env_int("WEB_WORKERS", 1, 1)
 
 # Behind a proxy that ends TLS: its address, https://…, makes cookies secure and sends browsers to it
 PUBLIC_URL = env("PUBLIC_URL").rstrip("/")
@@ -129,7 +128,8 @@ def postgres(url: str) -> dict[str, Any]:
 
 
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=None, conn_health_checks=True)}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+if ON_SQLITE:
     DATA_DIR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
     DATABASES["default"]["OPTIONS"] = {
@@ -141,6 +141,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 else:
     DATABASES["default"] = postgres(DATABASE_URL)
+# SQLite has one writer, so more processes would only wait for each other.
+WEB_WORKERS = env_int("WEB_WORKERS", 1 if ON_SQLITE else min(4, os.cpu_count() or 1), 1)
 DATABASE_ROUTERS: list[str] = []
 if DATABASE_REPLICA_URL:
     if {url.partition(":")[0] for url in (DATABASE_URL, DATABASE_REPLICA_URL)} - {"postgresql", "postgres"}:

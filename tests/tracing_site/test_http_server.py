@@ -1,6 +1,7 @@
 """`manage.py web` and `manage.py grpc` as processes: start, drain, end."""
 
 import contextlib
+import multiprocessing
 import signal
 import socket
 import subprocess
@@ -10,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
+import requests
 
 from tests import servers
 from tests.builders import export_request, span
 from traces.otlp.grpc_server import EXPORT_METHOD
+from tracing_site.shares import Shares
 
 ADD_KEY = """
 from projects.models import ApiKey, Project
@@ -101,3 +105,38 @@ def test_a_taken_port_is_said_clearly(environment: dict[str, str], name: str, va
     assert done.returncode == 1
     assert f"Set {variable} to a free port" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_processes_share_the_connections_evenly(environment: dict[str, str], tmp_path: Path) -> None:
+    """Six clients that keep their connections: each process soon has three of them."""
+    variables = environment | {"WEB_WORKERS": "2"}
+    with command("web", variables["PORT"], variables, tmp_path) as process:
+        workers = [
+            child for child in psutil.Process(process.pid).children() if "spawn_main" in "".join(child.cmdline())
+        ]
+        clients = [requests.Session() for _ in range(6)]
+
+        def connections() -> list[int]:
+            for client in clients:
+                assert client.get(f"http://127.0.0.1:{variables['PORT']}/health", timeout=10).ok
+            return [
+                sum(c.status == psutil.CONN_ESTABLISHED and c.laddr.port == int(variables["PORT"]) for c in of)
+                for of in (worker.net_connections() for worker in workers)
+            ]
+
+        deadline = time.monotonic() + 20
+        while sorted(connections()) != [3, 3] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert sorted(connections()) == [3, 3]
+
+
+def test_a_place_is_free_when_its_process_has_died() -> None:
+    context = multiprocessing.get_context("spawn")
+    shares = Shares(context, 1)
+    worker = context.Process(target=shares.join)
+    worker.start()
+    worker.join()
+    shares.join()
+    shares.note(5)
+    assert not shares.has_too_many()
+    assert Shares(context, 2).has_too_many() is False

@@ -1,4 +1,4 @@
-"""manage.py serve: the whole platform in one process, ready to use."""
+"""manage.py serve: the whole platform, ready to use; on SQLite in one process."""
 
 import logging
 import signal
@@ -89,7 +89,10 @@ def start_mlflow(stack: ExitStack) -> str:
 def start_receivers(stack: ExitStack) -> None:
     """HTTP and gRPC; stopped, they finish what is under way."""
     stack.callback(start_server(settings.HOST, settings.GRPC_PORT).stop)
-    stack.enter_context(web_server())
+    if settings.WEB_WORKERS > 1:
+        stack.callback(manage("web").stop)
+    else:
+        stack.enter_context(web_server())
 
 
 def start_workers(stack: ExitStack) -> None:

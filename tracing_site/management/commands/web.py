@@ -1,6 +1,7 @@
 """manage.py web: serve HTTP."""
 
 import logging
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from uvicorn.supervisors import Multiprocess
 
 from tracing_site.http_server import check_port, make_config, make_server
+from tracing_site.shares import Shares
 
 
 class Command(BaseCommand):
@@ -31,6 +33,7 @@ class Command(BaseCommand):
             make_server().run()
             return
         config = make_config()
+        config.shares = Shares(multiprocessing.get_context("spawn"), settings.WEB_WORKERS)
         with shared_metrics():
             Multiprocess(config, sockets=[config.bind_socket()]).run()
 

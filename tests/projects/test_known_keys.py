@@ -1,0 +1,60 @@
+"""How long a key that was looked up stays known."""
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from projects import known_keys as module
+from projects.known_keys import known_keys
+from projects.models import ApiKey, hash_key
+
+
+@pytest.fixture
+def key(project) -> ApiKey:
+    made, text = ApiKey.objects.issue(project, "k")
+    made.text = text
+    return made
+
+
+def known(key: ApiKey) -> bool:
+    return known_keys.get(hash_key(key.text)) is not None
+
+
+def test_a_key_is_known_for_a_second(key, monkeypatch):
+    known_keys.remember(key)
+    assert known(key)
+    monkeypatch.setattr(module, "REMEMBERED_SECONDS", 0)
+    assert not known(key)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: key.save(),
+        lambda key: key.delete(),
+        lambda key: ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now()),
+        lambda key: key.project.save(),
+        lambda key: type(key.project).objects.filter(pk=key.project_id).update(rate_limit_spans=1),
+    ],
+)
+def test_what_this_process_changes_is_noticed_at_once(key, change):
+    known_keys.remember(key)
+    change(key)
+    assert not known(key)
+
+
+def test_a_key_that_expires_is_not_known_any_more(key):
+    key.expires_at = timezone.now() + datetime.timedelta(seconds=60)
+    known_keys.remember(key)
+    assert known(key)
+    key.expires_at = timezone.now()
+    assert not known(key)
+
+
+def test_the_number_of_known_keys_is_bounded(key, monkeypatch):
+    monkeypatch.setattr(module, "REMEMBERED_KEYS", 3)
+    for number in range(10):
+        key.key_hash = str(number)
+        known_keys.remember(key)
+    assert len(known_keys._keys) <= 3
