@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=100, help="spans a request")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--characters", type=int, default=1200, help="length of a prompt; 1200 makes 2.5 KB a span")
-    parser.add_argument("--workers", type=int, default=2, help="web processes")
+    parser.add_argument("--workers", type=int, default=4, help="web processes")
     parser.add_argument("--rate", type=float, default=0, help="requests a second; 0: as fast as they are answered")
     parser.add_argument("--one-trace", action="store_true", help="all spans in one trace")
     options = parser.parse_args()

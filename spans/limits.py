@@ -1,6 +1,6 @@
 """Cutting records that are over a limit: what is lost is counted where OTLP counts it, and said in a warning."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -8,42 +8,62 @@ from spans.records import SpanRecord
 from spans.values import TaggedMap
 
 
-def cut_counts(record: SpanRecord) -> None:
+class Limits(NamedTuple):
+    """What a span may hold: the first so many of each, and values of so many bytes."""
+
+    attributes: int
+    events: int
+    links: int
+    value_bytes: int
+
+
+def limits() -> Limits:
+    """The limits as they are set. Asked for once a request, since Django's settings are slow to read."""
+    return Limits(
+        settings.MAX_ATTRIBUTES_PER_SPAN,
+        settings.MAX_EVENTS_PER_SPAN,
+        settings.MAX_LINKS_PER_SPAN,
+        settings.MAX_ATTRIBUTE_VALUE_BYTES,
+    )
+
+
+def cut_counts(record: SpanRecord, limit: Limits) -> None:
     """Keep the first attributes, events and links up to their limits; the dropped counts grow by the others."""
-    if len(record.attributes) > settings.MAX_ATTRIBUTES_PER_SPAN:
-        kept = dict(list(record.attributes.items())[: settings.MAX_ATTRIBUTES_PER_SPAN])
+    if len(record.attributes) > limit.attributes:
+        kept = dict(list(record.attributes.items())[: limit.attributes])
         dropped = len(record.attributes) - len(kept)
         record.attributes = kept
         record.dropped_attributes_count += dropped
-        _note(record, f"attributes: {dropped} over the limit of {settings.MAX_ATTRIBUTES_PER_SPAN} dropped")
-    if len(record.events) > settings.MAX_EVENTS_PER_SPAN:
-        dropped = len(record.events) - settings.MAX_EVENTS_PER_SPAN
-        record.events = record.events[: settings.MAX_EVENTS_PER_SPAN]
+        _note(record, f"attributes: {dropped} over the limit of {limit.attributes} dropped")
+    if len(record.events) > limit.events:
+        dropped = len(record.events) - limit.events
+        record.events = record.events[: limit.events]
         record.dropped_events_count += dropped
-        _note(record, f"events: {dropped} over the limit of {settings.MAX_EVENTS_PER_SPAN} dropped")
-    if len(record.links) > settings.MAX_LINKS_PER_SPAN:
-        dropped = len(record.links) - settings.MAX_LINKS_PER_SPAN
-        record.links = record.links[: settings.MAX_LINKS_PER_SPAN]
+        _note(record, f"events: {dropped} over the limit of {limit.events} dropped")
+    if len(record.links) > limit.links:
+        dropped = len(record.links) - limit.links
+        record.links = record.links[: limit.links]
         record.dropped_links_count += dropped
-        _note(record, f"links: {dropped} over the limit of {settings.MAX_LINKS_PER_SPAN} dropped")
+        _note(record, f"links: {dropped} over the limit of {limit.links} dropped")
 
 
-def cut_values(record: SpanRecord) -> bool:
-    """Cut strings and bytes over the limit, at any depth. Returns whether there were any.
+def may_have_long_values(record: SpanRecord, limit: Limits) -> bool:
+    """A JSON text is at least as long as each of its values, so nearly every record is done with three comparisons."""
+    most = limit.value_bytes
+    return len(record.attributes_json) > most or len(record.events_json) > most or len(record.links_json) > most
 
-    A JSON text is at least as long as each of its values, so nearly every record is done with three comparisons.
-    """
-    limit = settings.MAX_ATTRIBUTE_VALUE_BYTES
+
+def cut_values(record: SpanRecord, limit: Limits) -> bool:
+    """Cut strings and bytes over the limit, at any depth. Returns whether there were any."""
     changed = False
     for field in ("attributes", "events", "links"):
-        if len(getattr(record, f"{field}_json")) <= limit:
-            continue
-        cutter = _Cutter(limit)
+        cutter = _Cutter(limit.value_bytes)
         value = cutter.cut(getattr(record, field), field == "attributes")
         if cutter.count:
             setattr(record, field, value)
             changed = True
-            _note(record, f"{field}: {cutter.count} value{'' if cutter.count == 1 else 's'} cut to {limit} bytes")
+            count = f"{cutter.count} value{'' if cutter.count == 1 else 's'}"
+            _note(record, f"{field}: {count} cut to {limit.value_bytes} bytes")
     return changed
 
 

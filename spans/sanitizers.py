@@ -1,9 +1,7 @@
-"""Repairs of a record before it is stored: an ordered list, each leaves a warning, none drops a span."""
-
-from collections.abc import Callable
+"""Repairs of a record before it is stored: each leaves a warning, none drops a span."""
 
 from spans import values
-from spans.limits import cut_counts, cut_values
+from spans.limits import Limits, cut_counts, cut_values, may_have_long_values
 from spans.records import SpanRecord
 
 # PostgreSQL's text takes no U+0000, so it is replaced everywhere, in the same way on every database.
@@ -65,11 +63,6 @@ def _encode_json(record: SpanRecord) -> None:
         record.links = [replace_nul(link) for link in record.links]  # type: ignore[misc]
 
 
-def _cut_values(record: SpanRecord) -> None:
-    if cut_values(record):
-        _encode_json(record)
-
-
 def _check_parent(record: SpanRecord) -> None:
     parent = record.parent_span_id
     if not parent:
@@ -91,19 +84,14 @@ def _check_times(record: SpanRecord) -> None:
         record.warnings.append("the span ends before it starts")
 
 
-SANITIZERS: list[Callable[[SpanRecord], None]] = [
-    cut_counts,
-    _replace_nul_in_texts,
-    _encode_json,
-    _cut_values,
-    _check_parent,
-    _check_times,
-]
-
-
-def sanitize(record: SpanRecord) -> None:
-    """Run every repair. Afterwards the record's JSON texts are set and the database can store all of it."""
-    for repair in SANITIZERS:
-        repair(record)
+def sanitize(record: SpanRecord, limit: Limits) -> None:
+    """Run every repair, in order. Afterwards the record's JSON texts are set and the database can store all of it."""
+    cut_counts(record, limit)
+    _replace_nul_in_texts(record)
+    _encode_json(record)
+    if may_have_long_values(record, limit) and cut_values(record, limit):
+        _encode_json(record)
+    _check_parent(record)
+    _check_times(record)
     if record.warnings:
         record.warnings_json = values.dumps(record.warnings)

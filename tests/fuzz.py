@@ -14,6 +14,7 @@ with atheris.instrument_imports(include=["traces", "spans"]):
     django.setup()
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+    from spans.limits import limits
     from spans.sanitizers import sanitize
     from spans.semconv import normalize
     from traces.otlp import codec, split
@@ -29,7 +30,7 @@ def read(body: bytes, encoding: codec.Encoding) -> None:
     except OtlpError:
         return
     for record in decoded.records:
-        sanitize(record)
+        sanitize(record, limits())
         normalize(record)
 
 

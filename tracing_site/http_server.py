@@ -1,5 +1,6 @@
 """uvicorn as the platform runs it."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -64,11 +65,21 @@ class WebConfig(uvicorn.Config):
 
     def load(self) -> None:
         super().load()
+        spare_collector()
         if self.shares is not None:
             self.shares.join()
         parent = multiprocessing.parent_process()
         if parent is not None:
             threading.Thread(target=end_after, args=(parent,), name="end with parent", daemon=True).start()
+
+
+def spare_collector() -> None:
+    """Leave what the application has loaded to itself, and look for cycles less often: an export makes thousands of
+    objects that live until it is answered, and a look at them finds nothing. Five per cent of a web process's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def end_after(parent: Any) -> None:

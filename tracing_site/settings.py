@@ -142,7 +142,7 @@ if ON_SQLITE:
 else:
     DATABASES["default"] = postgres(DATABASE_URL)
 # SQLite has one writer, so more processes would only wait for each other.
-WEB_WORKERS = env_int("WEB_WORKERS", 1 if ON_SQLITE else min(4, os.cpu_count() or 1), 1)
+WEB_WORKERS = env_int("WEB_WORKERS", 1 if ON_SQLITE else min(4, 2 * (os.cpu_count() or 1)), 1)
 DATABASE_ROUTERS: list[str] = []
 if DATABASE_REPLICA_URL:
     if {url.partition(":")[0] for url in (DATABASE_URL, DATABASE_REPLICA_URL)} - {"postgresql", "postgres"}:

@@ -37,9 +37,9 @@ MAX_DEPTH = 6
 
 def line(text: str) -> str:
     """The beginning of a text on one line."""
-    cut = text[: PREVIEW_CHARACTERS + 100]
+    cut = text[: PREVIEW_CHARACTERS + 1]
     if not cut.isprintable() or "  " in cut or cut[:1] == " " or cut[-1:] == " ":
-        cut = SPACE.sub(" ", cut).strip().replace("\x00", "\ufffd")
+        cut = SPACE.sub(" ", text[: PREVIEW_CHARACTERS + 100]).strip().replace("\x00", "\ufffd")
     return cut if len(cut) <= PREVIEW_CHARACTERS else cut[: PREVIEW_CHARACTERS - 1] + "…"
 
 

@@ -27,7 +27,7 @@ TIME_OUT_OF_RANGE = "start or end time is 2**63 nanoseconds or later"
 _ZERO_TRACE_ID = bytes(16)
 _ZERO_SPAN_ID = bytes(8)
 _END_OF_TIME = 2**63
-
+_PLAIN_KINDS = frozenset(("string_value", "int_value", "bool_value", "bytes_value"))
 
 # How much of the rejected spans of one request and reason is kept
 KEPT_BYTES = 1024 * 1024
@@ -226,18 +226,16 @@ def decode_link(message: Span.Link) -> dict[str, Any]:
 
 def decode_attributes(pairs: Sequence[KeyValue]) -> Attributes:
     """Keys and values; of equal keys the last one wins."""
-    attributes: Attributes = {}
-    for pair in pairs:
-        value = pair.value
-        # Most values are strings, and only a non-empty one is there without asking which kind is set.
-        attributes[pair.key] = value.string_value or decode_value(value)
     _elements.count += len(pairs)
-    return attributes
+    # Most values are strings, and only a non-empty one is there without asking which kind is set.
+    return {pair.key: (value := pair.value).string_value or decode_value(value) for pair in pairs}
 
 
 def decode_value(message: AnyValue) -> Any:
     """The value as `spans.values` has it. Recursion is bounded by the depth that `codec.parse` accepts."""
     kind = message.WhichOneof("value")
+    if kind in _PLAIN_KINDS:
+        return getattr(message, kind)
     if kind is None or kind == "string_value_strindex":  # an index into a table that only profiles have
         return None
     if kind == "double_value":
@@ -247,10 +245,8 @@ def decode_value(message: AnyValue) -> Any:
         items = [decode_value(item) for item in message.array_value.values]
         _elements.count += len(items)
         return items
-    if kind == "kvlist_value":
-        pairs = decode_attributes(message.kvlist_value.values)
-        return TaggedMap(pairs) if any(key.startswith("$") for key in pairs) else pairs
-    return getattr(message, kind)
+    pairs = decode_attributes(message.kvlist_value.values)
+    return TaggedMap(pairs) if any(key.startswith("$") for key in pairs) else pairs
 
 
 def _encode(stored: dict[str, Any], warnings: list[str], field: str) -> bytes:

@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from projects.models import Project
+from spans.limits import limits
 from spans.project_tables import tables_for
 from spans.sanitizers import sanitize
 from spans.semconv import normalize
@@ -51,8 +52,9 @@ def export_parts(
     receipt = receipt or open_receipt(project.pk, ExportReceipt.Transport.IMPORT)
     decoded = decode(parts)
     tables = tables_for(project)
+    limit = limits()
     for record in decoded.records:
-        sanitize(record)
+        sanitize(record, limit)
         normalize(record, tables)
 
     def finish(stored: Stored) -> None:

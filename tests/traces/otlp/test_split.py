@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from spans.limits import limits
 from spans.sanitizers import sanitize
 from tests.builders import export_request, span
 from tests.traces.otlp.strategies import requests
@@ -21,7 +22,7 @@ def content(found: list[ExportTraceServiceRequest]) -> list[tuple[object, ...]]:
     """What is stored of the spans, as text: NaN differs from itself."""
     rows = []
     for record in decode(found).records:
-        sanitize(record)
+        sanitize(record, limits())
         texts = (record.attributes_json, record.events_json, record.links_json, record.warnings_json)
         rows.append((record.trace_id, record.span_id, record.name, *texts, record.resource.json, record.scope.json))
     return rows
