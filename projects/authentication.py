@@ -34,9 +34,8 @@ class InvalidKey(Exception):
 
 def key_text(headers: Mapping[str, str]) -> str | None:
     """The key that the headers carry, or None. The mapping finds lower-case names."""
-    text = headers.get(KEY_HEADER)
-    if text is not None:
-        return text.strip()
+    if text := headers.get(KEY_HEADER, "").strip():
+        return text
     scheme, _, credentials = (headers.get("authorization") or "").partition(" ")
     return credentials.strip() if scheme.lower() == "bearer" else None
 

@@ -37,6 +37,7 @@ def request_of(*, key: ApiKey | None = None, user: Any = None) -> Request:
 def test_a_key_is_found_in_either_header(key: str, header: str) -> None:
     text = key if header != "authorization" else f"Bearer {key}"
     assert find_key({header: text}).project.slug == "first"
+    assert find_key({"x-bee-authorization": "", header: text}).project.slug == "first"
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Basic x"}, {"x-bee-authorization": ""}])

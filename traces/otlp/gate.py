@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi import build_environ
 from django.conf import settings
@@ -44,6 +45,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 TRACES_PATH = "/v1/traces"
 SIGNALS = {"/v1/logs": LOGS, "/v1/metrics": METRICS}
 OTLP_PATHS = {TRACES_PATH, *SIGNALS}
+# Source: bee-observe's web framework, https://fastify.dev/docs/latest/Reference/Errors/
+SITE_CODES = {413: "FST_ERR_CTP_BODY_TOO_LARGE", 408: "REQUEST_TIMEOUT"}
 # All bodies in memory together, in multiples of the largest one allowed.
 BODIES_IN_MEMORY = 4
 
@@ -91,7 +94,7 @@ class Gate:
         receipt: ExportReceipt | None = None
         try:
             key = await self.threads.authenticate(headers)
-            if scope["path"] == TRACES_PATH:
+            if scope["path"] == TRACES_PATH and scope["method"] == "POST":
                 receipt = open_http_receipt(scope, headers, key)
             body = await self.read_body(headers, receive, settings.MAX_BODY_BYTES)
             metrics.HTTP.received_bytes.inc(len(body))
@@ -124,7 +127,7 @@ class Gate:
     ) -> Callable[[], Answer]:
         """What takes the request: exports go past Django's middleware, and Django says what is wrong with others."""
         signal = SIGNALS.get(scope["path"])
-        if scope["method"] == "POST" and receipt is not None:
+        if receipt is not None:
             return partial(export_traces, received, key, receipt)
         if scope["method"] == "POST" and signal is not None:
             return partial(export_signal, received, key, signal)
@@ -141,7 +144,7 @@ class Gate:
             except ClientGone:
                 return
             except OtlpError as error:
-                await send_answer(send, error_answer(error, ""))
+                await send_answer(send, site_error(error))
                 return
             self.body_bytes -= len(body)
         await self.site(with_length(scope, len(body)), replay(body), send)  # type: ignore[arg-type]
@@ -174,6 +177,16 @@ class Gate:
                 raise OtlpError(BODY_TOO_SLOW, f"the body did not arrive within {BODY_SECONDS} seconds") from None
             raise
         return b"".join(parts)
+
+
+def site_error(error: OtlpError) -> Answer:
+    """A body that was not taken, as the read API says it."""
+    status = error.fault.http_status
+    body = orjson.dumps({"code": SITE_CODES.get(status, "SERVICE_UNAVAILABLE"), "message": error.message})
+    headers = {"Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(body))}
+    return Answer(
+        status, headers | ({"Retry-After": str(error.retry_after_seconds)} if error.fault.retryable else {}), body
+    )
 
 
 def open_http_receipt(scope: Scope, headers: dict[str, str], key: ApiKey) -> ExportReceipt:

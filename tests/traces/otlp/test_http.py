@@ -25,6 +25,7 @@ from tests.builders import export_request, span
 from tests.traces.otlp.conftest import HttpReceiver, Reply, reply, wait_for
 from traces.otlp import codec
 from traces.otlp.codec import Encoding
+from traces.receipt_models import ExportReceipt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,6 +167,7 @@ def test_other_methods_are_405(receiver: HttpReceiver, method: str) -> None:
     answer = reply(connection)
     connection.close()
     assert answer.status == 405
+    assert not ExportReceipt.objects.exists()
     assert status_of(answer).code == 12
 
 
@@ -326,6 +328,7 @@ def test_slow_senders_on_other_paths_hinder_nobody(receiver: HttpReceiver) -> No
 def test_bodies_of_other_paths_are_limited_too(receiver: HttpReceiver) -> None:
     answer = receiver.post((bytes(100_000) for _ in range(40)), "/v1/other", content_type=JSON)
     assert answer.status == 413
+    assert json.loads(answer.body)["code"] == "FST_ERR_CTP_BODY_TOO_LARGE"
 
 
 def test_an_aborted_body_stores_nothing_and_is_not_logged(receiver: HttpReceiver, caplog: Any) -> None:
