@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from spans.semconv.sources import decode_json
+from spans.semconv.json_values import decode_json
 from spans.values import NonFinite
 
 TEXT_CHARACTERS = 500

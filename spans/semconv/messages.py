@@ -16,7 +16,7 @@ pydantic-ai's messages.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from spans.semconv.sources import as_text, decode_json
+from spans.semconv.json_values import as_text, decode_json
 
 Part: TypeAlias = dict[str, Any]
 Message: TypeAlias = dict[str, Any]

@@ -6,9 +6,10 @@ from typing import Any
 
 from spans.pricing import OwnPrice, own_price, price
 from spans.semconv.fields import MAX_COST_USD
+from spans.semconv.json_values import as_text
 from spans.semconv.previews import line, messages_preview, preview
 from spans.semconv.providers import canonical_provider
-from spans.semconv.sources import Family, Source, as_text, logs_as_events
+from spans.semconv.sources import Family, Source, logs_as_events
 from spans.semconv.tables import BUILT_IN, ProjectTables
 
 STATUS_ERROR = 2

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from spans.semconv.convention import Convention
 from spans.semconv.fields import FIELDS
-from spans.semconv.sources import LARGE_TEXT, Attribute, SpanLike, as_text, walk
+from spans.semconv.json_values import LARGE_TEXT, as_text, walk
+from spans.semconv.sources import Attribute, SpanLike
 
 FIELDS_BY_NAME = {field.name: field for field in FIELDS}
 MAX_PATTERN = 255

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spans.semconv.sources import decode_json
+from spans.semconv.json_values import decode_json
 
 
 def documents_of(value: Any) -> list[dict[str, Any]]:

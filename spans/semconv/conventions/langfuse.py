@@ -3,7 +3,8 @@ from collections.abc import Callable
 from typing import Any
 
 from spans.semconv.convention import Convention
-from spans.semconv.sources import Attribute, ElapsedUntil, Family, Name, unquote_json
+from spans.semconv.json_values import unquote_json
+from spans.semconv.sources import Attribute, ElapsedUntil, Family, Name
 
 TYPES = {
     "generation": "LLM",

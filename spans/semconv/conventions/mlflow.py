@@ -2,7 +2,8 @@ import re
 from typing import Any
 
 from spans.semconv.convention import Convention
-from spans.semconv.sources import Attribute, Elapsed, Family, unquote_json
+from spans.semconv.json_values import unquote_json
+from spans.semconv.sources import Attribute, Elapsed, Family
 
 SPAN_TYPES = {
     name.lower(): name

@@ -1,7 +1,8 @@
 from typing import Any
 
 from spans.semconv.convention import Convention
-from spans.semconv.sources import Attribute, Combined, EventAttribute, Family, decode_json
+from spans.semconv.json_values import decode_json
+from spans.semconv.sources import Attribute, Combined, EventAttribute, Family
 
 OPERATIONS = {
     "ai.generatetext": "LLM",
