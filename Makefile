@@ -1,6 +1,6 @@
 # make run    everything, ready to use            make demo   the same with sample traces
 # make test   all checks and tests                make check  only the checks
-# make bench, bench-peers, bench-read: speed (docs/performance.md)   make crash: durability (docs/durability.md)
+# make bench, bench-peers, bench-read, soak: speed (docs/performance.md)   make crash: durability (docs/durability.md)
 # Settings are environment variables: PORT=9000 make run (docs/settings.md).
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
 # Where one run leaves the database file and key of its tests
 TEST_DATA = .venv/test-data
 
-.PHONY: run demo test check test-sqlite test-postgres chromium pgbouncer openapi bench bench-peers bench-read crash fuzz clean
+.PHONY: run demo test check test-sqlite test-postgres chromium pgbouncer openapi bench bench-peers bench-read soak crash fuzz clean
 
 run: .venv/installed
 	@exec .venv/bin/python manage.py serve
@@ -76,6 +76,9 @@ bench-peers: .venv/installed-dev
 
 bench-read: .venv/installed-dev
 	@.venv/bin/python -m benchmarks.read
+
+soak: .venv/installed-dev
+	@.venv/bin/python -m benchmarks.soak
 
 crash: .venv/installed-dev
 	@.venv/bin/python -m benchmarks.crash --kills 200

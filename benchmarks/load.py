@@ -1,6 +1,7 @@
 """OTLP load: LLM traces as prebuilt request bodies, and clients that send them as fast as they are answered."""
 
 import http.client
+import itertools
 import json
 import multiprocessing
 import random
@@ -8,7 +9,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -118,8 +119,9 @@ def put(span: Span, values: dict[str, Any]) -> None:
             target.double_value = value
 
 
-def request_body(spans: int, rng: random.Random, characters: int, trace_id: bytes | None = None) -> bytes:
-    """One export request of so many spans in whole agent runs, the last perhaps cut; all in one trace if given."""
+def request_body(spans: int, rng: random.Random, characters: int, trace_ids: Iterable[bytes] = ()) -> bytes:
+    """One export request of so many spans in whole agent runs, the last perhaps cut; the first in the traces given."""
+    ids_given = iter(trace_ids)
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
     resource = {
@@ -137,7 +139,7 @@ def request_body(spans: int, rng: random.Random, characters: int, trace_id: byte
     while left > 0:
         shape = RUN[:left]
         left -= len(shape)
-        run_id = trace_id or rng.randbytes(16)
+        run_id = next(ids_given, None) or rng.randbytes(16)
         ids = [rng.randbytes(8) for _ in shape]
         origin_ns = now_ns - rng.randrange(3_600_000_000_000)
         for index in reversed(range(len(shape))):
@@ -229,8 +231,8 @@ def _send(load: Load, bodies: Sequence[bytes], url: str, headers: dict[str, str]
 
 def _run(load: Load, url: str, headers: dict[str, str], seed: int, results: Any, start: Any) -> None:
     rng = random.Random(seed)
-    trace_id = rng.randbytes(16) if load.one_trace else None
-    bodies = [request_body(load.spans, rng, load.characters, trace_id) for _ in range(load.requests)]
+    trace_ids = itertools.repeat(rng.randbytes(16)) if load.one_trace else ()
+    bodies = [request_body(load.spans, rng, load.characters, trace_ids) for _ in range(load.requests)]
     results.put(None)
     start.wait()
     results.put(_send(load, bodies, url, headers))

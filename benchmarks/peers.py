@@ -111,7 +111,7 @@ def ours_on_postgres() -> Iterator[Running]:
     with (
         temporary_directory() as folder,
         postgres(fsync=True) as database_url,
-        web(database_url, folder, workers=2) as url,
+        web(database_url, folder, workers=4) as url,
     ):
         headers = {"x-bee-authorization": AUTH_KEY}
         yield Running(f"{url}/v1/traces", headers, postgres_count(database_url, "spans_span"))

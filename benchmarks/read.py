@@ -6,6 +6,7 @@ PostgreSQL runs it.
 """
 
 import argparse
+import itertools
 import os
 import platform
 import random
@@ -53,7 +54,7 @@ def seed(url: str, spans: int, characters: int) -> dict[int, str]:
     for size in TRACE_SIZES:
         trace_id = rng.randbytes(16)
         for start in range(0, size, 500):
-            body = request_body(min(500, size - start), rng, characters, trace_id)
+            body = request_body(min(500, size - start), rng, characters, itertools.repeat(trace_id))
             sent = requests.post(
                 f"{url}/v1/traces", body, headers=headers | {"Content-Type": "application/x-protobuf"}, timeout=60
             )
