@@ -51,10 +51,11 @@ def find_key(headers: Mapping[str, str]) -> ApiKey:
     text = key_text(headers)
     if not text:
         raise InvalidKey(MISSING_KEY)
+    changes = known_keys.changes
     key = ApiKey.objects.lookup(text)
     if key is None:
         raise InvalidKey(INVALID_KEY)
-    known_keys.remember(key)
+    known_keys.remember(key, changes)
     return key
 
 

@@ -7,7 +7,7 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
+from django.db import connection, models, transaction
 
 if TYPE_CHECKING:
     from projects.models import ApiKey
@@ -22,6 +22,7 @@ class KnownKeys:
     def __init__(self) -> None:
         self._lock = Lock()
         self._keys: dict[str, tuple[float, ApiKey]] = {}
+        self.changes = 0
 
     def get(self, key_hash: str) -> "ApiKey | None":
         """The key, if it was looked up just now and is still usable."""
@@ -30,15 +31,24 @@ class KnownKeys:
             return None
         return found[1]
 
-    def remember(self, key: "ApiKey") -> None:
+    def remember(self, key: "ApiKey", changes: int) -> None:
+        """Remember a key, unless something has changed since `changes` was what it was before the look-up."""
         with self._lock:
+            if changes != self.changes:
+                return
             if len(self._keys) >= REMEMBERED_KEYS:
                 self._keys.clear()
             self._keys[key.key_hash] = time.monotonic(), key
 
     def forget(self, **_: Any) -> None:
-        """Forget all: a key or a project has changed. A receiver of signals."""
+        """Forget all, since a key or a project changes, now and when the change is committed. A receiver of signals."""
+        self._clear()
+        if connection.in_atomic_block:
+            transaction.on_commit(self._clear)
+
+    def _clear(self) -> None:
         with self._lock:
+            self.changes += 1
             self._keys.clear()
 
 

@@ -82,7 +82,8 @@ def write_spans(written: Written) -> None:
 
 def _copy(records: Sequence[SpanRecord]) -> None:
     """COPY in binary format; the rows are encoded here and sent as one block."""
-    with connection.cursor() as cursor, cursor.copy(f"COPY {_table} ({_names}) FROM STDIN (FORMAT binary)") as copy:
+    statement = f"COPY {_table} ({_names}) FROM STDIN (FORMAT binary)"
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         copy.write(copy_block(records))
 
 

@@ -2,7 +2,7 @@
 
 import datetime
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -55,11 +55,14 @@ def _row(receipt: ExportReceipt) -> dict[str, Any]:
     return row
 
 
-def note_refusal(receipt: ExportReceipt) -> None:
-    """Write the receipt of a request that was refused for good; a database that can't take it loses only the note."""
+def note_refusal(receipt: ExportReceipt, run: Callable[..., object]) -> None:
+    """Write the receipt of a request that was refused for good; a database that can't take it loses only the note.
+
+    `run` calls a function with its arguments and a connection that holds.
+    """
     receipt.status = ReceiptStatus.REFUSED
     try:
-        write_receipts([receipt])
+        run(write_receipts, [receipt])
     except DatabaseError as error:
         logger.warning("The receipt of a refused request was not recorded: %s", type(error).__name__)
 

@@ -81,7 +81,7 @@ def _write(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
     updates a trace.
     """
     traces = _by_trace(arrivals)
-    with turn(), transaction.atomic():
+    with turn(lock_seconds), transaction.atomic():
         limit_waiting(lock_seconds)
         written = _write_traces(traces) if traces else Written([], [], 0)
         added, replaced = set(map(id, written.added)), set(map(id, written.replaced))

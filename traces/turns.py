@@ -11,17 +11,17 @@ _sqlite_writer = threading.Lock()
 
 
 @contextmanager
-def turn() -> Iterator[None]:
+def turn(lock_seconds: float | None = None) -> Iterator[None]:
     """Around an ingest transaction: its turn among this process's writers. Raises OperationalError.
 
     SQLite lets one writer in and makes the others poll with growing pauses, so that some wait for seconds; a lock in
-    the process hands over at once, or gives up after LOCK_TIMEOUT_SECONDS. PostgreSQL's writers have their turns by the
-    rows that they lock.
+    the process hands over at once, or gives up after `lock_seconds`, else LOCK_TIMEOUT_SECONDS. PostgreSQL's writers
+    have their turns by the rows that they lock.
     """
     if connection.vendor != "sqlite":
         yield
         return
-    if not _sqlite_writer.acquire(timeout=settings.LOCK_TIMEOUT_SECONDS):
+    if not _sqlite_writer.acquire(timeout=settings.LOCK_TIMEOUT_SECONDS if lock_seconds is None else lock_seconds):
         raise OperationalError("the database is busy with other writers")
     try:
         yield

@@ -46,8 +46,13 @@ class WebProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.head_bytes = None
         super().on_headers_complete()
-        if self.config.shares is not None and self.config.shares.has_too_many():
-            self.cycle.keep_alive = False  # the answer says so
+
+    def on_message_complete(self) -> None:
+        """Once the body is whole, since closing before would reset the connection under the client's hands."""
+        shares, cycle = self.config.shares, self.cycle
+        if shares is not None and cycle is not None and not cycle.response_started and shares.has_too_many():
+            cycle.keep_alive = False  # the answer says so
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         if self.head_bytes is not None:

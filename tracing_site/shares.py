@@ -26,13 +26,18 @@ class Shares:
                 self._counts[self._place] = 0
 
     def note(self, connections: int) -> None:
+        if self._place is None:
+            self.join()  # a process that is being replaced may have kept its place until now
         if self._place is not None:
             self._counts.get_obj()[self._place] = connections
 
     def has_too_many(self) -> bool:
-        """Whether one connection less here and one more elsewhere would be fairer."""
-        counts = self._counts.get_obj()
-        return self._place is not None and counts[self._place] - min(counts) > 1
+        """Whether one connection less here and one more in another living process would be fairer."""
+        counts, pids = self._counts.get_obj(), self._pids.get_obj()
+        if self._place is None:
+            return False
+        fair = counts[self._place] - 1
+        return any(count < fair and is_alive(pid) for count, pid in zip(counts, pids, strict=True))
 
 
 def is_alive(pid: int) -> bool:

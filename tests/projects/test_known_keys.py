@@ -22,7 +22,7 @@ def known(key: ApiKey) -> bool:
 
 
 def test_a_key_is_known_for_a_second(key, monkeypatch):
-    known_keys.remember(key)
+    known_keys.remember(key, known_keys.changes)
     assert known(key)
     monkeypatch.setattr(module, "REMEMBERED_SECONDS", 0)
     assert not known(key)
@@ -39,14 +39,14 @@ def test_a_key_is_known_for_a_second(key, monkeypatch):
     ],
 )
 def test_what_this_process_changes_is_noticed_at_once(key, change):
-    known_keys.remember(key)
+    known_keys.remember(key, known_keys.changes)
     change(key)
     assert not known(key)
 
 
 def test_a_key_that_expires_is_not_known_any_more(key):
     key.expires_at = timezone.now() + datetime.timedelta(seconds=60)
-    known_keys.remember(key)
+    known_keys.remember(key, known_keys.changes)
     assert known(key)
     key.expires_at = timezone.now()
     assert not known(key)
@@ -56,5 +56,12 @@ def test_the_number_of_known_keys_is_bounded(key, monkeypatch):
     monkeypatch.setattr(module, "REMEMBERED_KEYS", 3)
     for number in range(10):
         key.key_hash = str(number)
-        known_keys.remember(key)
+        known_keys.remember(key, known_keys.changes)
     assert len(known_keys._keys) <= 3
+
+
+def test_what_was_read_before_a_change_is_not_remembered(key):
+    changes = known_keys.changes
+    key.save()
+    known_keys.remember(key, changes)
+    assert not known(key)

@@ -35,12 +35,12 @@ def run_in_database_thread(function: Callable[..., T], *arguments: Any) -> T:
     Nothing asks the server first whether an idle connection still holds: one that has broken shows so at its first use,
     and the call is made again with a new one.
     """
-    was_open = db.connection.connection is not None
+    before = db.connection.connection
     try:
         return function(*arguments)
     except (db.OperationalError, db.InterfaceError):
         db.close_old_connections()
-        if was_open and db.connection.connection is None:
+        if before is not None and db.connection.connection is not before:
             return function(*arguments)
         raise
 
@@ -95,7 +95,7 @@ class ExportThreads:
 
     def note_refusal(self, receipt: ExportReceipt) -> None:
         """Write the receipt of a refused request, without anybody waiting for it."""
-        self.key_executor.submit(run_in_database_thread, receipts.note_refusal, receipt)
+        self.key_executor.submit(receipts.note_refusal, receipt, run_in_database_thread)
 
     def flush_usage(self) -> None:
         """Write what was counted in the last second; a database that can't take it loses only that."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -147,6 +148,8 @@ def test_a_restarted_postgresql_costs_no_request(receiver: HttpReceiver, grpc_ta
         for _ in range(4):
             assert send(receiver) == (200, "")
             assert send_grpc(grpc_target, receiver.key) == (grpc.StatusCode.OK, "")
+        with ThreadPoolExecutor(8) as clients:
+            assert set(clients.map(lambda _: send(receiver), range(24))) == {(200, "")}
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
