@@ -26,7 +26,6 @@ from traces.otlp.admission import BODY_SECONDS, ExportThreads, run_in_database_t
 from traces.otlp.errors import BODY_TOO_SLOW, UNAVAILABLE, OtlpError, fault_of_status, otlp_error, too_large
 from traces.otlp.http import (
     READ_METHODS,
-    RECEIPT_ENTRY,
     Answer,
     Received,
     error_answer,
@@ -131,7 +130,7 @@ class Gate:
             return partial(export_traces, received, key, receipt)
         if scope["method"] == "POST" and signal is not None:
             return partial(export_signal, received, key, signal)
-        environ = wsgi_environ({**scope, SCOPE_ENTRY: key, RECEIPT_ENTRY: receipt}, received.body)
+        environ = wsgi_environ({**scope, SCOPE_ENTRY: key}, received.body)
         return partial(call_wsgi, self.django, environ)
 
     async def serve_site(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -25,8 +25,6 @@ from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
 RECEIPT_HEADER = "x-receipt-id"
-# Where the ASGI gate leaves the receipt that it has opened
-RECEIPT_ENTRY = "traces.receipt"
 # Methods of the path that are not OTLP's: the read API's.
 READ_METHODS = {"GET", "HEAD"}
 
@@ -80,12 +78,6 @@ class ExportMixin(APIView):
         request = getattr(self, "request", None)  # the OpenAPI generator asks without one
         return request is not None and request.method not in READ_METHODS
 
-    @property
-    def _receipt(self) -> ExportReceipt | None:
-        """The receipt that the gate has opened for this request."""
-        receipt: ExportReceipt | None = self.request.META.get("asgi.scope", {}).get(RECEIPT_ENTRY)
-        return receipt
-
     def get_authenticators(self) -> list[BaseAuthentication]:
         # Exports know no sessions, and so no CSRF.
         return [KeyAuthentication()] if self._is_export else super().get_authenticators()
@@ -100,10 +92,7 @@ class ExportMixin(APIView):
     def handle_exception(self, exc: Exception) -> Any:
         if not self._is_export:
             return super().handle_exception(exc)
-        error = otlp_error(exc)
-        if self._receipt is not None:
-            self._receipt.message = error.message
-        return export_response(error_answer(error, self.request.META.get("CONTENT_TYPE", "")))
+        return export_response(error_answer(otlp_error(exc), self.request.META.get("CONTENT_TYPE", "")))
 
     def received(self, request: Request) -> Received:
         """The body as it came. Raises OtlpError (413)."""
@@ -119,7 +108,7 @@ class ExportTracesMixin(ExportMixin):
     @export_traces_schema
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         key = cast(ApiKey, request.auth)
-        receipt = self._receipt or open_receipt(key.project_id, ExportReceipt.Transport.HTTP, key.pk)
+        receipt = open_receipt(key.project_id, ExportReceipt.Transport.HTTP, key.pk)
         return export_response(export_traces(self.received(request), key, receipt))
 
 
