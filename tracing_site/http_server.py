@@ -50,7 +50,7 @@ class WebProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Once the body is whole, since closing before would reset the connection under the client's hands."""
         shares, cycle = self.config.shares, self.cycle
-        if shares is not None and cycle is not None and not cycle.response_started and shares.has_too_many():
+        if shares is not None and cycle is not None and not cycle.response_started and shares.let_go():
             cycle.keep_alive = False  # the answer says so
         super().on_message_complete()
 

@@ -1,12 +1,17 @@
 """Even shares of the connections for the processes of one web server.
 
 Whichever process wakes up first takes a new connection, and exporters keep theirs for hours. So a process that has more
-than its share closes one with the answer to its next request; the client connects again, likely to an idler process.
+than its share closes what is too many with the answers to their next requests; the clients connect again, likely to an
+idler process.
 """
 
 import os
+import time
 from contextlib import suppress
 from typing import Any
+
+# Clients take a moment to connect again; until then nobody knows how even the shares have become.
+SETTLING_SECONDS = 1.0
 
 
 class Shares:
@@ -16,6 +21,8 @@ class Shares:
         self._counts = context.Array("q", processes)
         self._pids = context.Array("q", processes)
         self._place: int | None = None
+        self._surplus = 0
+        self._counted_at = float("-inf")
 
     def join(self) -> None:
         """Take the place of this process; that of one that has died is free."""
@@ -31,13 +38,25 @@ class Shares:
         if self._place is not None:
             self._counts.get_obj()[self._place] = connections
 
-    def has_too_many(self) -> bool:
-        """Whether one connection less here and one more in another living process would be fairer."""
-        counts, pids = self._counts.get_obj(), self._pids.get_obj()
-        if self._place is None:
+    def let_go(self) -> bool:
+        """Whether the connection that asks is to be closed: yes for as many in SETTLING_SECONDS as are too many."""
+        now = time.monotonic()
+        if now - self._counted_at >= SETTLING_SECONDS:
+            self._surplus, self._counted_at = self.surplus(), now
+        if not self._surplus:
             return False
-        fair = counts[self._place] - 1
-        return any(count < fair and is_alive(pid) for count, pid in zip(counts, pids, strict=True))
+        self._surplus -= 1
+        return True
+
+    def surplus(self) -> int:
+        """How many connections this process has above the average, if another living one has two fewer or less."""
+        if self._place is None:
+            return 0
+        own = self._counts.get_obj()[self._place]
+        if min(self._counts.get_obj()) >= own - 1:
+            return 0
+        living = [count for count, pid in zip(self._counts, self._pids, strict=True) if is_alive(pid)]
+        return own - sum(living) // len(living) if min(living) < own - 1 else 0
 
 
 def is_alive(pid: int) -> bool:

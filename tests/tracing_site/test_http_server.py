@@ -1,7 +1,6 @@
 """`manage.py web` and `manage.py grpc` as processes: start, drain, end."""
 
 import contextlib
-import multiprocessing
 import signal
 import socket
 import subprocess
@@ -18,7 +17,6 @@ import requests
 from tests import servers
 from tests.builders import export_request, span
 from traces.otlp.grpc_server import EXPORT_METHOD
-from tracing_site.shares import Shares
 
 ADD_KEY = """
 from projects.models import ApiKey, Project
@@ -128,15 +126,3 @@ def test_processes_share_the_connections_evenly(environment: dict[str, str], tmp
         while sorted(connections()) != [3, 3] and time.monotonic() < deadline:
             time.sleep(0.05)
         assert sorted(connections()) == [3, 3]
-
-
-def test_a_place_is_free_when_its_process_has_died() -> None:
-    context = multiprocessing.get_context("spawn")
-    shares = Shares(context, 1)
-    worker = context.Process(target=shares.join)
-    worker.start()
-    worker.join()
-    shares.join()
-    shares.note(5)
-    assert not shares.has_too_many()
-    assert Shares(context, 2).has_too_many() is False
