@@ -70,7 +70,7 @@ def test_every_unique_key_carries_the_distribution_column():
 
 def routed(sql: str, table: str, column: str) -> bool:
     """Whether the statement names the shards of the table: by inserting the column, or by comparing it."""
-    if match := re.match(rf'INSERT INTO "?{table}"? \(([^)]*)\)', sql):
+    if match := re.match(rf'INSERT (?:OR IGNORE )?INTO "?{table}"? \(([^)]*)\)', sql):
         return column in re.findall(r"\w+", match[1])
     return re.search(rf'"{table}"\."{column}" (=|IN) ', sql) is not None
 

@@ -4,12 +4,13 @@ import datetime
 import time
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from spans.models import Span
 from tests.builders import export_request, span
 from traces.models import ExportReceipt, RejectedSpans
+from traces.otlp.admission import run_in_database_thread
 from traces.otlp.receiver import export
 from traces.receipt_models import time_ordered_id
 from traces.receipts import delete_expired_receipts, open_receipt, write_receipts
@@ -78,3 +79,32 @@ def test_a_request_that_is_stored_again_leaves_one_receipt(project):
     for _ in range(2):
         export(request, project, receipt)
     assert ExportReceipt.objects.get().spans_added == 1
+
+
+@pytest.fixture
+def first_answer_lost(transactional_db, monkeypatch):
+    """The connection dies while the first COMMIT is being answered. Yields the commits."""
+    commits = []
+
+    def commit() -> None:
+        connection._commit()
+        commits.append(connection.connection)
+        if len(commits) == 1:
+            connection.connection.close()
+            raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(connection, "commit", commit)
+    return commits
+
+
+def test_a_request_whose_commit_was_not_answered_leaves_everything_once(project, first_answer_lost):
+    bad, worse = span(), span()
+    bad.span_id = worse.trace_id = b""
+    receipt = open_receipt(project.pk, "http")
+    answer = run_in_database_thread(export, export_request(span(), bad, worse), project, receipt)
+    assert len(first_answer_lost) == 2
+    assert answer.partial_success.rejected_spans == 2
+    assert Span.objects.count() == 1
+    stored = ExportReceipt.objects.get()
+    assert (stored.pk, stored.spans_added, stored.spans_rejected) == (receipt.pk, 1, 2)
+    assert sorted(row.span_count for row in RejectedSpans.objects.all()) == [1, 1]

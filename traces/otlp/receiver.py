@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from time import perf_counter
+from uuid import UUID
 
 from django import db
 from django.conf import settings
@@ -94,9 +95,13 @@ def _fill(receipt: ExportReceipt, decoded: Decoded, stored: Stored) -> None:
 
 
 def _keep(receipt: ExportReceipt, rejected: list[Rejection]) -> None:
-    """Store the rejected spans as they came. One statement."""
-    RejectedSpans.objects.bulk_create(
+    """Store the rejected spans as they came, if they are not there yet. One statement.
+
+    Their keys follow from the receipt's, which stays the same when the request is stored again.
+    """
+    rows = [
         RejectedSpans(
+            id=UUID(int=receipt.pk.int ^ position),
             receipt_id=receipt.pk,
             project_id=receipt.project_id,
             reason=rejection.reason,
@@ -104,5 +109,6 @@ def _keep(receipt: ExportReceipt, rejected: list[Rejection]) -> None:
             kept_count=rejection.kept_count,
             request=rejection.kept.SerializeToString(),
         )
-        for rejection in rejected
-    )
+        for position, rejection in enumerate(rejected)
+    ]
+    RejectedSpans.objects.bulk_create(rows, ignore_conflicts=True)
