@@ -144,13 +144,13 @@ class Family:
         prefix = self.prefix
         start = len(prefix)
         for key in reversed(attributes):
-            if not key.startswith(prefix) or not key.endswith("role"):
+            if not key.startswith(prefix) or not key.endswith(".role") or "." not in key[start:]:
                 continue
             role = attributes[key]
             if output:
                 if key[start : start + 2] != "0." or f"{prefix}1.{key[start + 2 :]}" in attributes:
                     break  # more than one answer
-            elif role not in USER_ROLES:
+            elif not isinstance(role, str) or role not in USER_ROLES:
                 continue
             text = attributes.get(key[:-4] + "content")
             if isinstance(text, str) and text not in ("", '""'):  # an older SDK's missing text of a tool call

@@ -16,13 +16,16 @@ from spans.semconv.lookup import REMEMBERED_KEYS, Tables
 from spans.semconv.sources import Attribute, Name
 from spans.values import NonFinite, TaggedMap
 
+# What may follow the prefix of a family, as SDKs write it and as nobody does
+TAILS = ["0.message.content", "0.message.role", "0.role", "0.content", "1.role", "role", ".role", "0", "00.0.role"]
 KEYS = sorted(
     {
-        key.removeprefix("event:").replace("#", "0.message.content").replace("*", "x")
+        key.removeprefix("event:").replace("#", tail).replace("*", "x")
         for convention in CONVENTIONS
         for name in convention.fields
         for source in convention.sources(name)
         for key in source.keys()  # noqa: SIM118 - a method of sources
+        for tail in TAILS
     }
 )
 SCOPES = sorted({scope for convention in CONVENTIONS for scope in convention.scopes} | {""})
@@ -98,6 +101,22 @@ def test_anything_can_be_normalized_and_stays_as_it_was(attributes, events, scop
         assert isinstance(getattr(record, field), str)
     for field in ("input_tokens", "output_tokens", "cached_input_tokens"):
         assert getattr(record, field) is None or 0 <= getattr(record, field) < 2**63
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.prompt.role": "user"},
+        {"gen_ai.prompt.0": "hi", "gen_ai.prompt.role": "user", "gen_ai.completion.role": "assistant"},
+        {"gen_ai.prompt.0.role": ["user"], "gen_ai.prompt.0.content": "hi"},
+        {"gen_ai.prompt.0.role": {"a": 1}, "llm.input_messages.0.message.role": TaggedMap({"$a": 1})},
+    ],
+)
+def test_a_role_in_the_wrong_place_or_of_the_wrong_type_does_no_harm(attributes):
+    record = SpanRecord("t", "s", attributes={"gen_ai.operation.name": "chat"} | attributes)
+    normalize(record)
+    content(record)
+    assert record.operation_name == "chat"
 
 
 @pytest.mark.parametrize(
