@@ -5,7 +5,7 @@ share the folder. What jobs count is in the database instead (`traces.models.Run
 the job.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -53,9 +53,8 @@ def count_spans(added: int, replaced: int, duplicates: int, rejected: Iterable[t
         SPANS.labels("rejected", reason).inc(count)
 
 
-def count_log_records(added: int, duplicates: int, ignored: int, rejected: int) -> None:
+def count_log_records(counts: Mapping[str, int]) -> None:
     """Count what became of a request's log records."""
-    counts = {"added": added, "duplicate": duplicates, "ignored": ignored, "rejected": rejected}
     for result, count in counts.items():
         if count:
             LOG_RECORDS.labels(result).inc(count)

@@ -43,6 +43,12 @@ class TransportFilter(filters.ChoiceFilter):
     options = tuple(ExportReceipt.Transport.choices)
 
 
+class SignalFilter(filters.ChoiceFilter):
+    title = "Signal"
+    parameter_names = ("signal",)
+    options = tuple(ExportReceipt.Signal.choices)
+
+
 class LedgerAdmin(RecordedAdmin):
     """Written with the requests, expired by the hourly clean-up."""
 
@@ -59,14 +65,17 @@ class LedgerAdmin(RecordedAdmin):
 
 @admin.register(ExportReceipt)
 class ExportReceiptAdmin(LedgerAdmin):
-    list_display = ("arrived", "project", "state", "transport", "spans", "size", "took", "sender", "said")
+    list_display = ("arrived", "project", "state", "signal", "transport", "spans", "size", "took", "sender", "said")
     list_select_related = ("project",)
-    list_filter = (ArrivedFilter, filters.ProjectFilter, ReceiptStatusFilter, TransportFilter)
+    list_filter = (ArrivedFilter, filters.ProjectFilter, ReceiptStatusFilter, SignalFilter, TransportFilter)
     search_fields = ("id",)
     search_help_text = "A receipt id (the answer's x-receipt-id)"
     fieldsets = (
         (None, {"fields": ("id", "project", "arrived", "state", "message", "duration_ms")}),
-        ("Sender", {"fields": ("transport", "key", "client_address", "user_agent", "wire_bytes", "body_bytes")}),
+        (
+            "Sender",
+            {"fields": ("signal", "transport", "key", "client_address", "user_agent", "wire_bytes", "body_bytes")},
+        ),
         (
             "Spans",
             {
@@ -83,6 +92,11 @@ class ExportReceiptAdmin(LedgerAdmin):
             },
         ),
     )
+    record_fieldsets = (*fieldsets[:2], ("Log records or data points", {"fields": ("spans", "reasons")}))
+
+    def get_fieldsets(self, request: HttpRequest, obj: ExportReceipt | None = None) -> Any:
+        is_of_spans = obj is None or obj.signal == ExportReceipt.Signal.TRACES
+        return self.fieldsets if is_of_spans else self.record_fieldsets
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -98,9 +112,9 @@ class ExportReceiptAdmin(LedgerAdmin):
         shown = {"stored": "active", "partial": "expired", "refused": "revoked"}[receipt.status]
         return format_html('<span class="state state-{}">{}</span>', shown, receipt.get_status_display())
 
-    @admin.display(description="Spans")
+    @admin.display(description="Content")
     def spans(self, receipt: ExportReceipt) -> str:
-        counts = {
+        counts = receipt.records or {
             "added": receipt.spans_added,
             "replaced": receipt.spans_replaced,
             "duplicate": receipt.spans_duplicate,

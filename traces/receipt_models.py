@@ -26,10 +26,15 @@ class ReceiptStatus(models.TextChoices):
 
 
 class ExportReceipt(models.Model):
-    """What became of one export request. Written in the transaction that stores its spans, or after its refusal.
+    """What became of one export request. Written in the transaction that stores what it brought, or after its refusal.
 
     Answers that ask the sender to come again (429, 503) leave none: they are there to spare the database.
     """
+
+    class Signal(models.TextChoices):
+        TRACES = "traces", "traces"
+        LOGS = "logs", "logs"
+        METRICS = "metrics", "metrics"
 
     class Transport(models.TextChoices):
         HTTP = "http", "OTLP/HTTP"
@@ -44,6 +49,7 @@ class ExportReceipt(models.Model):
     api_key = models.ForeignKey(
         "projects.ApiKey", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
     )
+    signal = models.CharField(max_length=7, choices=Signal, default=Signal.TRACES)
     transport = models.CharField(max_length=6, choices=Transport, default=Transport.IMPORT)
     client_address = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=MAX_USER_AGENT, blank=True)
@@ -58,6 +64,11 @@ class ExportReceipt(models.Model):
     spans_rejected = models.PositiveIntegerField(default=0)
     spans_cut = models.PositiveIntegerField(
         default=0, help_text="Stored spans that lost something to a limit; each says what in its warnings."
+    )
+    records = JSONTextField(
+        null=True,
+        help_text="Logs and metrics: how many log records or data points were added, duplicate, rejected, or ignored "
+        "because only GenAI events of spans are stored.",
     )
     rejections = JSONTextField(default=list, help_text="Reasons with their counts.")
     duration_ms = models.FloatField(default=0, help_text="From the whole body to the writing of this row.")

@@ -28,11 +28,17 @@ _INSERT = f"INSERT INTO {_table} ({', '.join(_columns)}) {{rows}} ON CONFLICT (i
 
 
 def open_receipt(
-    project_id: int, transport: str, api_key_id: int | None = None, client_address: str = "", user_agent: str = ""
+    project_id: int,
+    transport: str,
+    api_key_id: int | None = None,
+    client_address: str = "",
+    user_agent: str = "",
+    signal: str = ExportReceipt.Signal.TRACES,
 ) -> ExportReceipt:
     """An unsaved receipt, made when the request is let in."""
     return ExportReceipt(
         project_id=project_id,
+        signal=signal,
         api_key_id=api_key_id,
         transport=transport,
         client_address=client_address[:64].replace("\0", ""),
@@ -50,21 +56,23 @@ def write_receipts(receipts: Sequence[ExportReceipt]) -> None:
 def _row(receipt: ExportReceipt) -> dict[str, Any]:
     row: dict[str, Any] = {str(field.column): getattr(receipt, field.attname) for field in _fields}
     row["id"] = receipt.pk.hex
+    row["records"] = None if receipt.records is None else orjson.dumps(receipt.records).decode()
     row["rejections"] = orjson.dumps(receipt.rejections).decode()
     row["created_at"] = str(connection.ops.adapt_datetimefield_value(receipt.created_at))
     return row
 
 
-def note_refusal(receipt: ExportReceipt, run: Callable[..., object]) -> None:
-    """Write the receipt of a request that was refused for good; a database that can't take it loses only the note.
+def note_refusals(refused: Sequence[ExportReceipt], run: Callable[..., object]) -> None:
+    """Write the receipts of requests that were refused for good; a database that can't take them loses only the notes.
 
     `run` calls a function with its arguments and a connection that holds.
     """
-    receipt.status = ReceiptStatus.REFUSED
+    for receipt in refused:
+        receipt.status = ReceiptStatus.REFUSED
     try:
-        run(write_receipts, [receipt])
+        run(write_receipts, refused)
     except DatabaseError as error:
-        logger.warning("The receipt of a refused request was not recorded: %s", type(error).__name__)
+        logger.warning("Receipts of %d refused requests were not recorded: %s", len(refused), type(error).__name__)
 
 
 def delete_expired_receipts() -> int:

@@ -7,7 +7,7 @@ as pending, and a job looks at them once more.
 
 import datetime
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from django.db import transaction
@@ -25,8 +25,9 @@ from traces.turns import limit_waiting, turn
 PENDING = datetime.timedelta(minutes=5)
 
 
-def store_logs(logs: Collection[SpanLog]) -> int:
-    """Store log records and normalize their spans again. Returns how many were not there yet.
+def store_logs(logs: Collection[SpanLog], finish: Callable[[int], object]) -> None:
+    """Store log records and normalize their spans again. `finish` is called with how many were not there yet, at the
+    end of the transaction.
 
     After it returns they are committed, or nothing is and it has raised. Statements: two, one more if any is new, and
     about six for each trace that is there.
@@ -44,7 +45,7 @@ def store_logs(logs: Collection[SpanLog]) -> int:
             span_ids[log.trace_row_id].add(log.span_id)
         for key in there:
             renormalize_locked(key, span_ids[key])
-    return len(added)
+        finish(len(added))
 
 
 def attach_pending(limit: int = 100) -> int:

@@ -7,9 +7,10 @@ from django.urls import reverse
 
 from projects.models import ProjectMembership
 from spans.models import Span
-from tests.builders import export_request, span
+from tests.builders import export_request, log_record, logs_request, span
 from tests.traces.test_admin import member
 from traces.models import ExportReceipt, RejectedSpans
+from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
 
 RECEIPTS = "admin:traces_exportreceipt_changelist"
@@ -111,6 +112,16 @@ def test_a_list_costs_the_same_with_1_and_40_rows_and_counts_nothing(viewer, rej
 def test_receipts_are_filtered(viewer, rejected, query, found):
     page = viewer.get(f"{reverse(RECEIPTS)}?{query}").content.decode()
     assert page.count("partly stored</span>") == found
+
+
+def test_receipts_of_other_signals_are_shown_and_filtered(viewer, rejected, project):
+    export_logs([logs_request(log_record("", trace_id="", span_id="", body="a line"))], project)
+    receipt = ExportReceipt.objects.get(signal="logs")
+    logs, spans = (viewer.get(f"{reverse(RECEIPTS)}?signal={name}").content.decode() for name in ("logs", "traces"))
+    assert ("1 ignored" in logs, "1 rejected" in logs) == (True, False)
+    assert ("1 ignored" in spans, "1 rejected" in spans) == (False, True)
+    page = viewer.get(reverse("admin:traces_exportreceipt_change", args=[receipt.pk])).content.decode()
+    assert ("1 ignored" in page, "Spans received" in page) == (True, False)
 
 
 @pytest.mark.parametrize("query", ["from=0001-01-01T00:00", "to=9999-12-31T23:59:59", "from=yesterday"])

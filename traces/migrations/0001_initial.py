@@ -136,6 +136,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "signal",
+                    models.CharField(
+                        choices=[("traces", "traces"), ("logs", "logs"), ("metrics", "metrics")],
+                        default="traces",
+                        max_length=7,
+                    ),
+                ),
+                (
                     "transport",
                     models.CharField(
                         choices=[
@@ -180,6 +188,14 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         default=0,
                         help_text="Stored spans that lost something to a limit; each says what in its warnings.",
+                    ),
+                ),
+                (
+                    "records",
+                    spans.models.JSONTextField(
+                        help_text="Logs and metrics: how many log records or data points were added, duplicate, "
+                        "rejected, or ignored because only GenAI events of spans are stored.",
+                        null=True,
                     ),
                 ),
                 (

@@ -14,9 +14,8 @@ from projects.authentication import find_key, known_key
 from projects.models import ApiKey
 from projects.request_context import project_id
 from projects.usage import meter
-from traces import receipts
 from traces.otlp.errors import PERMISSION_DENIED, UNAVAILABLE, OtlpError, otlp_error
-from traces.receipt_models import ExportReceipt
+from traces.otlp.refusals import Refusals
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ def run_in_database_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 
 def look_up_key(headers: Mapping[str, str]) -> ApiKey:
-    """The key in the headers, which may send spans now. Raises OtlpError. Runs in a thread."""
+    """The key in the headers, whose project may send now. Raises OtlpError. Runs in a thread."""
     try:
         return run_in_database_thread(lambda: let_in(find_key(headers)))
     except Exception as error:
@@ -54,11 +53,16 @@ def look_up_key(headers: Mapping[str, str]) -> ApiKey:
 
 
 def let_in(key: ApiKey) -> ApiKey:
-    """The key itself, if it may send spans now. Raises OtlpError, LimitReached."""
+    """The key itself, if its project may send now. Raises LimitReached."""
+    if key.can_ingest:
+        meter.check(key.project)
+    return key
+
+
+def check_scope(key: ApiKey) -> None:
+    """Raises OtlpError (403) if the key may not send at all."""
     if not key.can_ingest:
         raise OtlpError(PERMISSION_DENIED, "this API key may not send spans")
-    meter.check(key.project)
-    return key
 
 
 class ExportThreads:
@@ -68,10 +72,11 @@ class ExportThreads:
         self.executor = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="export")
         # Apart, so that a new request never waits behind those that have been let in.
         self.key_executor = ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="export-key")
+        self.refusals = Refusals(self.key_executor, run_in_database_thread)
         self.taken = 0
 
     async def authenticate(self, headers: Mapping[str, str]) -> ApiKey:
-        """The key in the headers, which may send spans now. Raises OtlpError (401, 403, 429, 503), LimitReached."""
+        """The key in the headers, whose project may send now. Raises OtlpError (401, 429, 503), LimitReached."""
         known = known_key(headers)
         if known is not None and not meter.needs_query(known.project):
             key = let_in(known)
@@ -93,12 +98,9 @@ class ExportThreads:
         finally:
             self.taken -= 1
 
-    def note_refusal(self, receipt: ExportReceipt) -> None:
-        """Write the receipt of a refused request, without anybody waiting for it."""
-        self.key_executor.submit(receipts.note_refusal, receipt, run_in_database_thread)
-
-    def flush_usage(self) -> None:
-        """Write what was counted in the last second; a database that can't take it loses only that."""
+    def flush(self) -> None:
+        """Write what was counted and refused in the last second; a database that can't take it loses only that."""
+        self.refusals.finish()
         try:
             run_in_database_thread(meter.flush)
         except db.Error as error:

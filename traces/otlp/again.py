@@ -4,7 +4,8 @@ import orjson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from projects.models import Project
-from traces.otlp import codec, receiver
+from traces.otlp import codec
+from traces.otlp.signals import TRACES
 from traces.receipt_models import ExportReceipt, RejectedSpans
 from traces.receipts import open_receipt
 
@@ -24,6 +25,6 @@ def process_again(kept: RejectedSpans, project: Project) -> ExportReceipt:
     receipt = open_receipt(project.pk, ExportReceipt.Transport.AGAIN)
     body = bytes(kept.request)
     receipt.wire_bytes = receipt.body_bytes = len(body)
-    receiver.export_body(body, codec.Encoding.PROTOBUF, project, receipt)
+    TRACES.export_body(body, codec.Encoding.PROTOBUF, project, receipt)
     kept.delete()
     return receipt

@@ -22,7 +22,7 @@ from projects.models import ApiKey
 from projects.usage import meter
 from traces import metrics
 from traces.otlp import codec
-from traces.otlp.admission import BODY_SECONDS, ExportThreads, run_in_database_thread
+from traces.otlp.admission import BODY_SECONDS, ExportThreads, check_scope, run_in_database_thread
 from traces.otlp.errors import BODY_TOO_SLOW, UNAVAILABLE, OtlpError, fault_of_status, otlp_error, too_large
 from traces.otlp.http import (
     READ_METHODS,
@@ -30,10 +30,9 @@ from traces.otlp.http import (
     Received,
     error_answer,
     export_signal,
-    export_traces,
     with_receipt,
 )
-from traces.otlp.other_signals import LOGS, METRICS
+from traces.otlp.signals import LOGS, METRICS, TRACES, Signal
 from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
@@ -41,9 +40,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-TRACES_PATH = "/v1/traces"
-SIGNALS = {"/v1/logs": LOGS, "/v1/metrics": METRICS}
-OTLP_PATHS = {TRACES_PATH, *SIGNALS}
+SIGNALS = {"/v1/traces": TRACES, "/v1/logs": LOGS, "/v1/metrics": METRICS}
 # Source: bee-observe's web framework, https://fastify.dev/docs/latest/Reference/Errors/
 SITE_CODES = {413: "FST_ERR_CTP_BODY_TOO_LARGE", 408: "REQUEST_TIMEOUT"}
 # All bodies in memory together, in multiples of the largest one allowed.
@@ -81,7 +78,7 @@ class Gate:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await asyncio.to_thread(self.threads.flush_usage)
+        await asyncio.to_thread(self.threads.flush)
         self.threads.shutdown()
         self.site.executor.shutdown(wait=False)
         await send({"type": "lifespan.shutdown.complete"})
@@ -90,18 +87,22 @@ class Gate:
         """The OTLP answer to a request, None if its client is gone."""
         headers = header_fields(scope)
         content_type = headers.get("content-type", "")
+        signal = SIGNALS.get(scope["path"]) if scope["method"] == "POST" else None
         receipt: ExportReceipt | None = None
         try:
             key = await self.threads.authenticate(headers)
-            if scope["path"] == TRACES_PATH and scope["method"] == "POST":
-                receipt = open_http_receipt(scope, headers, key)
+            if signal is not None:
+                receipt = open_http_receipt(scope, headers, key, signal)
+            check_scope(key)
             body = await self.read_body(headers, receive, settings.MAX_BODY_BYTES)
             metrics.HTTP.received_bytes.inc(len(body))
             try:
                 received = Received(body, content_type, headers.get("content-encoding", ""))
-                made = await self.threads.export(run_in_database_thread, self.export_of(scope, received, key, receipt))
-                if receipt is None and made.status == HTTPStatus.OK:
-                    meter.charge(key.project_id, 0, len(body))
+                if signal is not None and receipt is not None:
+                    export = partial(export_signal, received, key, signal, receipt)
+                else:
+                    export = partial(self.ask_django, scope, received, key)
+                made = await self.threads.export(run_in_database_thread, export)
             finally:
                 self.body_bytes -= len(body)
         except ClientGone:
@@ -116,22 +117,13 @@ class Gate:
             return made
         if made.status == HTTPStatus.OK:
             meter.charge(receipt.project_id, receipt.spans_received, receipt.body_bytes)
-        elif not fault_of_status(made.status).retryable:
-            self.threads.note_refusal(receipt)
+        elif not fault_of_status(made.status).retryable and self.threads.refusals.note(receipt):
             made = with_receipt(made, receipt)
         return made
 
-    def export_of(
-        self, scope: Scope, received: Received, key: ApiKey, receipt: ExportReceipt | None
-    ) -> Callable[[], Answer]:
-        """What takes the request: exports go past Django's middleware, and Django says what is wrong with others."""
-        signal = SIGNALS.get(scope["path"])
-        if receipt is not None:
-            return partial(export_traces, received, key, receipt)
-        if scope["method"] == "POST" and signal is not None:
-            return partial(export_signal, received, key, signal)
-        environ = wsgi_environ({**scope, SCOPE_ENTRY: key}, received.body)
-        return partial(call_wsgi, self.django, environ)
+    def ask_django(self, scope: Scope, received: Received, key: ApiKey) -> Answer:
+        """What is wrong with a request that is no export. Runs in a thread."""
+        return call_wsgi(self.django, wsgi_environ({**scope, SCOPE_ENTRY: key}, received.body))
 
     async def serve_site(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_fields(scope)
@@ -188,16 +180,15 @@ def site_error(error: OtlpError) -> Answer:
     )
 
 
-def open_http_receipt(scope: Scope, headers: dict[str, str], key: ApiKey) -> ExportReceipt:
-    address = scope.get("client") or ("",)
-    return open_receipt(
-        key.project_id, ExportReceipt.Transport.HTTP, key.pk, str(address[0]), headers.get("user-agent", "")
-    )
+def open_http_receipt(scope: Scope, headers: dict[str, str], key: ApiKey, signal: Signal) -> ExportReceipt:
+    address = str((scope.get("client") or ("",))[0])
+    user_agent = headers.get("user-agent", "")
+    return open_receipt(key.project_id, ExportReceipt.Transport.HTTP, key.pk, address, user_agent, signal.name)
 
 
 def is_otlp(scope: Scope) -> bool:
     """Whether the request gets an OTLP answer: all but the read API on OTLP's paths, and protobuf on any path."""
-    if scope["path"].rstrip("/") in OTLP_PATHS:
+    if scope["path"].rstrip("/") in SIGNALS:
         return scope["method"] not in READ_METHODS
     if scope["method"] in {*READ_METHODS, "OPTIONS", "DELETE"}:
         return False

@@ -21,17 +21,17 @@ from projects.models import ApiKey
 from projects.request_context import begin_request, request_id
 from projects.usage import meter
 from traces import metrics
-from traces.otlp import codec, receiver
-from traces.otlp.admission import BODY_SECONDS, ExportThreads, run_in_database_thread
+from traces.otlp import codec
+from traces.otlp.admission import BODY_SECONDS, ExportThreads, check_scope, run_in_database_thread
 from traces.otlp.errors import BAD_DATA, BODY_TOO_SLOW, UNAVAILABLE, OtlpError, otlp_error
 from traces.otlp.http import RECEIPT_HEADER
-from traces.otlp.other_signals import LOGS, METRICS
 from traces.otlp.self_tracing import describe, request_span
+from traces.otlp.signals import LOGS, METRICS, TRACES, Signal
 from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
-EXPORT_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-OTHER_EXPORTS = {signal.grpc_method: signal for signal in (LOGS, METRICS)}
+EXPORT_METHOD = TRACES.grpc_method
+SIGNALS = {signal.grpc_method: signal for signal in (TRACES, LOGS, METRICS)}
 # A call that has its message is answered within KEY_SECONDS and EXPORT_SECONDS together; one without is not waited for.
 STOP_SECONDS = 10
 # Whole messages in memory together, in multiples of the largest one allowed.
@@ -49,16 +49,14 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self.message_bytes = 0
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        method = handler_call_details.method
-        if method == EXPORT_METHOD or method in OTHER_EXPORTS:
-            return grpc.stream_unary_rpc_method_handler(partial(self.export, method))
-        return None
+        signal = SIGNALS.get(handler_call_details.method)
+        return None if signal is None else grpc.stream_unary_rpc_method_handler(partial(self.export, signal))
 
-    async def export(self, method: str, messages: AsyncIterator[bytes], context: Any) -> bytes:
+    async def export(self, signal: Signal, messages: AsyncIterator[bytes], context: Any) -> bytes:
         headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
         begin_request(headers)
-        with metrics.GRPC.measure() as exchange, request_span(method[1:], headers) as span:
-            answered, trailer = await self.answer(method, messages, context, headers)
+        with metrics.GRPC.measure() as exchange, request_span(signal.grpc_method[1:], headers) as span:
+            answered, trailer = await self.answer(signal, messages, context, headers)
             context.set_trailing_metadata((*trailer, ("x-request-id", request_id.get())))
             if isinstance(answered, bytes):
                 exchange.status = grpc.StatusCode.OK.name
@@ -70,28 +68,23 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         raise AssertionError("abort raises")
 
     async def answer(
-        self, method: str, messages: AsyncIterator[bytes], context: Any, headers: dict[str, str]
+        self, signal: Signal, messages: AsyncIterator[bytes], context: Any, headers: dict[str, str]
     ) -> tuple[bytes | OtlpError, Trailer]:
         """The answer, or why there is none, and the trailing metadata with it."""
         receipt: ExportReceipt | None = None
         try:
             key = await self.threads.authenticate(headers)
-            if method == EXPORT_METHOD:
-                receipt = open_receipt(
-                    key.project_id, ExportReceipt.Transport.GRPC, key.pk, context.peer(), headers.get("user-agent", "")
-                )
+            agent = headers.get("user-agent", "")
+            transport = ExportReceipt.Transport.GRPC
+            receipt = open_receipt(key.project_id, transport, key.pk, context.peer(), agent, signal.name)
+            check_scope(key)
             body = await self.read_message(messages)
             metrics.GRPC.received_bytes.inc(len(body))
             try:
-                export = (
-                    partial(export_body, body, key, receipt) if receipt else partial(export_other, method, body, key)
-                )
+                export = partial(export_body, body, key, signal, receipt)
                 answered = await self.threads.export(run_in_database_thread, export)
             finally:
                 self.message_bytes -= len(body)
-            if receipt is None:
-                meter.charge(key.project_id, 0, len(body))
-                return answered, ()
             meter.charge(key.project_id, receipt.spans_received, receipt.body_bytes)
             return answered, (receipt_entry(receipt),)
         except Exception as error:  # noqa: BLE001 - what is unknown must be UNAVAILABLE, which gRPC would call UNKNOWN
@@ -101,8 +94,7 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         if receipt is None:
             return failure, ()
         receipt.message = failure.message
-        self.threads.note_refusal(receipt)
-        return failure, (receipt_entry(receipt),)
+        return failure, (receipt_entry(receipt),) if self.threads.refusals.note(receipt) else ()
 
     async def read_message(self, messages: AsyncIterator[bytes]) -> bytes:
         """The one message of the call. The caller takes it out of `message_bytes` afterwards. Raises OtlpError."""
@@ -135,18 +127,11 @@ def receipt_entry(receipt: ExportReceipt) -> tuple[str, str]:
     return RECEIPT_HEADER, str(receipt.pk)
 
 
-def export_body(body: bytes, key: ApiKey, receipt: ExportReceipt) -> bytes:
+def export_body(body: bytes, key: ApiKey, signal: Signal, receipt: ExportReceipt) -> bytes:
     receipt.wire_bytes = receipt.body_bytes = len(body)  # gRPC has inflated it
-    exported = receiver.export_body(body, codec.Encoding.PROTOBUF, key.project, receipt)
+    exported = signal.export_body(body, codec.Encoding.PROTOBUF, key.project, receipt)
     note_use(key)
     return exported.SerializeToString()
-
-
-def export_other(method: str, body: bytes, key: ApiKey) -> bytes:
-    """Take an export that is not one of traces."""
-    exported = OTHER_EXPORTS[method].export_body(body, codec.Encoding.PROTOBUF, key.project)
-    note_use(key)
-    return bytes(exported.SerializeToString())
 
 
 def retry_status(error: OtlpError) -> bytes:
@@ -176,8 +161,8 @@ class GrpcServer:
     def stop(self) -> None:
         """Take no new calls, let those under way finish, at most STOP_SECONDS."""
         self._wait(self.server.stop(STOP_SECONDS))
+        self.service.threads.flush()
         self.service.threads.shutdown()
-        self.service.threads.flush_usage()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
 

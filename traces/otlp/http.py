@@ -16,11 +16,11 @@ from rest_framework.views import APIView
 
 from projects.authentication import CHALLENGE, CanIngest, KeyAuthentication, note_use
 from projects.models import ApiKey
-from traces.otlp import codec, receiver
+from traces.otlp import codec
 from traces.otlp.codec import Encoding
 from traces.otlp.errors import OtlpError, otlp_error, too_large
 from traces.otlp.openapi import export_traces_schema
-from traces.otlp.other_signals import Signal
+from traces.otlp.signals import TRACES, Signal
 from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
@@ -94,6 +94,11 @@ class ExportMixin(APIView):
             return super().handle_exception(exc)
         return export_response(error_answer(otlp_error(exc), self.request.META.get("CONTENT_TYPE", "")))
 
+    def take(self, request: Request, signal: Signal) -> HttpResponse:
+        key = cast(ApiKey, request.auth)
+        receipt = open_receipt(key.project_id, ExportReceipt.Transport.HTTP, key.pk, signal=signal.name)
+        return export_response(export_signal(self.received(request), key, signal, receipt))
+
     def received(self, request: Request) -> Received:
         """The body as it came. Raises OtlpError (413)."""
         body = request.read(settings.MAX_BODY_BYTES + 1)
@@ -107,26 +112,16 @@ class ExportTracesMixin(ExportMixin):
 
     @export_traces_schema
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        key = cast(ApiKey, request.auth)
-        receipt = open_receipt(key.project_id, ExportReceipt.Transport.HTTP, key.pk)
-        return export_response(export_traces(self.received(request), key, receipt))
+        return self.take(request, TRACES)
 
 
-def export_traces(received: Received, key: ApiKey, receipt: ExportReceipt) -> Answer:
-    """Store the traces of a request. Raises OtlpError, django.db.Error."""
+def export_signal(received: Received, key: ApiKey, signal: Signal, receipt: ExportReceipt) -> Answer:
+    """Take a request. Raises OtlpError, django.db.Error."""
     body, encoding = received.read()
     receipt.wire_bytes, receipt.body_bytes = len(received.body), len(body)
-    exported = receiver.export_body(body, encoding, key.project, receipt)
+    exported = signal.export_body(body, encoding, key.project, receipt)
     note_use(key)
     return with_receipt(answer(200, exported, encoding), receipt)
-
-
-def export_signal(received: Received, key: ApiKey, signal: Signal) -> Answer:
-    """Take a request of one of OTLP's other signals. Raises OtlpError, django.db.Error."""
-    body, encoding = received.read()
-    exported = signal.export_body(body, encoding, key.project)
-    note_use(key)
-    return answer(200, exported, encoding)
 
 
 def export_response(made: Answer) -> HttpResponse:

@@ -6,6 +6,7 @@ Source: opentelemetry-proto ac2c4b5d, logs.proto; semantic conventions v1.38.0, 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
+from time import perf_counter
 from typing import Any
 
 from django import db
@@ -21,7 +22,10 @@ from traces.database_faults import leave_read_only_session
 from traces.metrics import count_log_records
 from traces.otlp.decode import decode_attributes, decode_value
 from traces.otlp.errors import too_many
+from traces.receipt_models import ExportReceipt, ReceiptStatus
+from traces.receipts import open_receipt, write_receipts
 from traces.span_logs import store_logs
+from traces.store import Arrival, store
 
 GENAI_PREFIX = "gen_ai."
 # Where SDKs put the name before log records had a field for it
@@ -40,27 +44,51 @@ class DecodedLogs:
     ignored: int = 0
     rejected: int = 0
 
+    def counts(self, added: int) -> dict[str, int]:
+        """What became of the records, where so many events were not there yet."""
+        counts = {"added": added, "duplicate": len(self.events) - added}
+        return counts | {"rejected": self.rejected, "ignored": self.ignored}
 
-def export_logs(parts: Iterable[ExportLogsServiceRequest], project: Project) -> ExportLogsServiceResponse:
-    """Store the GenAI events of a request, which comes in parts, and bring what is known of their spans up to date.
+
+def export_logs(
+    parts: Iterable[ExportLogsServiceRequest], project: Project, receipt: ExportReceipt | None = None
+) -> ExportLogsServiceResponse:
+    """Store the GenAI events of a request, which comes in parts, with the request's receipt, and bring what is known
+    of their spans up to date.
 
     On return they are committed. Raises OtlpError if the request is over a limit, django.db.Error where the database is
     at fault; then none of them is stored.
     A record without a valid trace id and span id belongs to no span, as logs.proto says, and is only counted.
     """
+    started = perf_counter()
+    receipt = receipt or open_receipt(project.pk, ExportReceipt.Transport.IMPORT, signal=ExportReceipt.Signal.LOGS)
     decoded = decode_logs(parts, project.pk)
-    added = 0
-    if decoded.events:
-        try:
-            added = store_logs(decoded.events)
-        except db.Error as error:
-            leave_read_only_session(error)
-            raise
-    count_log_records(added, len(decoded.events) - added, decoded.ignored, decoded.rejected)
+
+    def fill(added: int) -> None:
+        receipt.records = decoded.counts(added)
+        receipt.duration_ms = round((perf_counter() - started) * 1000, 3)
+
+    def finish(added: int) -> None:
+        fill(added)
+        write_receipts([receipt])
+
+    if decoded.rejected:
+        receipt.status = ReceiptStatus.PARTIAL
+        receipt.rejections = [{"reason": TIME_OUT_OF_RANGE, "count": decoded.rejected}]
+        receipt.message = f"{decoded.rejected} log record(s) rejected: {TIME_OUT_OF_RANGE}"
+    try:
+        if decoded.events:
+            store_logs(decoded.events, finish)
+        else:
+            store(Arrival(project.pk, [], receipt, finish=lambda stored: fill(0)))
+    except db.Error as error:
+        leave_read_only_session(error)
+        raise
+    count_log_records(receipt.records or {})
     response = ExportLogsServiceResponse()
     if decoded.rejected:
         response.partial_success.rejected_log_records = decoded.rejected
-        response.partial_success.error_message = f"{decoded.rejected} log record(s) rejected: {TIME_OUT_OF_RANGE}"
+        response.partial_success.error_message = receipt.message
     return response
 
 

@@ -1,6 +1,6 @@
 """What the OpenAPI document says of receiving OTLP: POST /v1/traces, /v1/logs and /v1/metrics."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -121,7 +121,6 @@ def _export_schema(
     response: dict[str, Any],
     success: str,
     examples: list[OpenApiExample],
-    headers: Sequence[OpenApiParameter] = (),
 ) -> Callable[[F], F]:
     return extend_schema(
         operation_id=operation_id,
@@ -133,7 +132,7 @@ def _export_schema(
                 "Content-Encoding", str, OpenApiParameter.HEADER, enum=["identity", "gzip", "deflate"], required=False
             ),
             _RETRY_AFTER,
-            *headers,
+            _RECEIPT_ID,
         ],
         request={"application/x-protobuf": _BINARY, "application/json": request},
         responses={
@@ -161,7 +160,6 @@ export_traces_schema = _export_schema(
     _response("ExportTraceServiceResponse", "rejectedSpans", "spans"),
     "Every span that is not counted as rejected is stored.",
     [OpenApiExample("One span", _EXAMPLE_REQUEST, media_type="application/json", request_only=True)],
-    [_RECEIPT_ID],
 )
 
 export_logs_schema = _export_schema(

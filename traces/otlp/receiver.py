@@ -18,7 +18,6 @@ from spans.sanitizers import sanitize
 from spans.semconv import normalize
 from traces.database_faults import leave_read_only_session
 from traces.metrics import count_spans
-from traces.otlp import codec
 from traces.otlp.decode import Decoded, Rejection, decode
 from traces.receipt_models import ExportReceipt, ReceiptStatus, RejectedSpans
 from traces.receipts import open_receipt
@@ -30,13 +29,6 @@ def export(
 ) -> ExportTraceServiceResponse:
     """`export_parts` of a request that is in memory as one message."""
     return export_parts([request], project, receipt)
-
-
-def export_body(
-    body: bytes, encoding: codec.Encoding, project: Project, receipt: ExportReceipt
-) -> ExportTraceServiceResponse:
-    """`export_parts` of a body as a transport has it. Raises OtlpError also for what can't be decoded."""
-    return export_parts(codec.parse_export(body, ExportTraceServiceRequest, encoding), project, receipt)
 
 
 def export_parts(

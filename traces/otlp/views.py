@@ -1,22 +1,18 @@
 """POST /v1/logs and /v1/metrics. That of /v1/traces shares its path with the read API."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from projects.models import ApiKey
 from traces.api.views import ApiView
-from traces.otlp.http import ExportMixin, export_response, export_signal
+from traces.otlp.http import ExportMixin
 from traces.otlp.openapi import export_logs_schema, export_metrics_schema
-from traces.otlp.other_signals import LOGS, METRICS, Signal
+from traces.otlp.signals import LOGS, METRICS
 
 
 class SignalView(ExportMixin, ApiView):
     http_method_names = ["post"]
-
-    def take(self, request: Request, signal: Signal) -> HttpResponse:
-        return export_response(export_signal(self.received(request), cast(ApiKey, request.auth), signal))
 
 
 class LogsView(SignalView):

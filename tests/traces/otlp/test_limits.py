@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToJson
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from projects.models import DailyUsage, Project
+from projects.models import ApiKey, DailyUsage, Project
 from projects.usage import meter
 from spans.models import Span
 from tests.builders import export_request, span
@@ -85,6 +85,29 @@ def test_a_refused_request_leaves_a_receipt_with_what_was_said(receiver: HttpRec
     receipt = ExportReceipt.objects.get()
     assert (str(receipt.pk), receipt.status) == (reply.headers["x-receipt-id"], "refused")
     assert receipt.message.startswith("malformed protobuf")
+
+
+def test_a_key_that_may_not_send_leaves_a_receipt(receiver: HttpReceiver, call: Any) -> None:
+    ApiKey.objects.update(can_ingest=False)
+    reply = receiver.post(body())
+    assert reply.status == 403
+    with pytest.raises(grpc.RpcError) as refused:
+        call(body())
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    ids = [reply.headers["x-receipt-id"], dict(refused.value.trailing_metadata())["x-receipt-id"]]
+    wait_for(lambda: ExportReceipt.objects.filter(pk__in=ids, status="refused").count() == 2)
+
+
+def test_of_a_flood_of_refused_requests_only_some_leave_a_receipt(
+    receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traces.otlp.refusals.MAX_WAITING", 2)
+    monkeypatch.setattr("traces.otlp.refusals.WRITE_SECONDS", 2)
+    replies = [receiver.post(b"\xff\xff") for _ in range(5)]
+    assert [reply.status for reply in replies] == [400] * 5
+    assert ["x-receipt-id" in reply.headers for reply in replies] == [True, True, False, False, False]
+    wait_for(lambda: ExportReceipt.objects.count() == 2)
+    assert "x-receipt-id" in receiver.post(b"\xff\xff").headers
 
 
 def test_a_request_without_a_key_leaves_none(receiver: HttpReceiver) -> None:

@@ -15,12 +15,15 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from prometheus_client import REGISTRY
 
-from projects.models import ApiKey
+from projects.models import ApiKey, Project
 from spans.models import SpanLog
 from tests.builders import log_record, logs_request, new_span_id, new_trace_id
-from tests.traces.otlp.conftest import HttpReceiver
+from tests.traces.otlp.conftest import HttpReceiver, wait_for
+from traces.models import ExportReceipt
 from traces.otlp.codec import Encoding, parse, serialize
-from traces.otlp.other_signals import LOGS, METRICS
+from traces.otlp.logs import TIME_OUT_OF_RANGE, export_logs
+from traces.otlp.signals import LOGS, METRICS
+from traces.receipts import open_receipt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATHS = {"/v1/logs": ExportLogsServiceResponse, "/v1/metrics": ExportMetricsServiceResponse}
@@ -111,6 +114,47 @@ def test_they_can_only_be_posted_to(client: Any, key: str, path: str) -> None:
     assert answer.headers["content-type"].startswith("application/json")
 
 
+def test_log_records_leave_a_receipt(receiver: HttpReceiver, project: Project) -> None:
+    late, stored = event(time_ns=2**63), event()
+    request = logs_request(log_record("", trace_id="", span_id="", body="a line"))
+    for other in (late, stored, stored):
+        request.resource_logs.extend(other.resource_logs)
+    body = gzip.compress(request.SerializeToString())
+    answer = receiver.post(body, "/v1/logs", content_encoding="gzip", user_agent="an SDK")
+    receipt = ExportReceipt.objects.get()
+    assert answer.headers["x-receipt-id"] == str(receipt.pk)
+    assert (receipt.project, receipt.signal, receipt.transport) == (project, "logs", "http")
+    assert (receipt.wire_bytes, receipt.body_bytes, receipt.user_agent) == (len(body), request.ByteSize(), "an SDK")
+    assert receipt.records == {"added": 1, "duplicate": 1, "rejected": 1, "ignored": 1}
+    assert (receipt.status, receipt.rejections) == ("partial", [{"reason": TIME_OUT_OF_RANGE, "count": 1}])
+    assert receipt.duration_ms > 0
+
+
+def test_what_is_not_stored_leaves_a_receipt_too(receiver: HttpReceiver) -> None:
+    line = logs_request(log_record("", trace_id="", span_id="", body="a line"))
+    for path, message in (("/v1/logs", line), ("/v1/metrics", metric_request(3))):
+        answer = receiver.post(message.SerializeToString(), path)
+        receipt = ExportReceipt.objects.get(pk=answer.headers["x-receipt-id"])
+        assert (receipt.signal, receipt.status, receipt.spans_received) == (path.split("/")[2], "stored", 0)
+        assert receipt.records is not None
+    assert receipt.records == {"ignored": 3}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_refused_request_leaves_a_receipt(receiver: HttpReceiver, path: str) -> None:
+    answer = receiver.post(b"{", path, content_type="application/json")
+    refused = ExportReceipt.objects.filter(pk=answer.headers["x-receipt-id"], status="refused")
+    wait_for(refused.exists)
+    assert path.endswith(refused.get().signal)
+
+
+def test_a_request_that_is_stored_again_leaves_one_receipt(project: Project) -> None:
+    receipt = open_receipt(project.pk, "http", signal="logs")
+    for _ in range(2):
+        export_logs([event(trace_id="1" * 32, span_id="2" * 16)], project, receipt)
+    assert ExportReceipt.objects.get().records == {"added": 1, "duplicate": 0, "rejected": 0, "ignored": 0}
+
+
 # gRPC
 
 
@@ -127,6 +171,14 @@ def test_grpc_stores_events(channel: grpc.Channel, key: str) -> None:
     rejected = call(event(time_ns=2**63).SerializeToString(), metadata=metadata, timeout=30)
     assert ExportLogsServiceResponse.FromString(rejected).partial_success.rejected_log_records == 1
     assert SpanLog.objects.count() == 1
+
+
+def test_grpc_has_the_receipt_in_its_trailing_metadata(channel: grpc.Channel, key: str) -> None:
+    for signal, message in ((LOGS, event()), (METRICS, metric_request())):
+        call = channel.unary_unary(signal.grpc_method)
+        _, answered = call.with_call(message.SerializeToString(), metadata=(("x-bee-authorization", key),), timeout=30)
+        receipt = ExportReceipt.objects.get(pk=dict(answered.trailing_metadata())["x-receipt-id"])
+        assert (receipt.signal, receipt.transport) == (signal.name, "grpc")
 
 
 def test_grpc_acknowledges_metrics(channel: grpc.Channel, key: str) -> None:
