@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.module_loading import import_string
@@ -54,6 +55,18 @@ def home(request: HttpRequest) -> dict[str, Any]:
     return import_string("tracing_site.home.summary")(request)  # type: ignore[no-any-return]
 
 
+def _set_policy(response: HttpResponseBase) -> None:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+
+
+def error_page(request: HttpRequest, template: str, title: str, status: int) -> HttpResponse:
+    """A page of the admin that says why there is no other one."""
+    response = render(request, template, {**admin.site.each_context(request), "title": title}, status=status)
+    _set_policy(response)
+    return response
+
+
 class TracingAdminSite(admin.AdminSite):
     site_title = "LLM tracing"
     site_header = "LLM tracing"
@@ -68,8 +81,7 @@ class TracingAdminSite(admin.AdminSite):
         @functools.wraps(inner)
         def with_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             response: HttpResponseBase = inner(request, *args, **kwargs)
-            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-            response.headers.setdefault("Referrer-Policy", "same-origin")
+            _set_policy(response)
             return response
 
         return cast(View, with_policy)

@@ -16,6 +16,7 @@ from traces.api.encoding import CONTENT_TYPE
 from traces.api.errors import ApiError, internal_error, invalid_argument, no_route
 from traces.api.openapi import ERRORS
 from traces.api.views import ApiView
+from tracing_site.admin_site import error_page
 
 HTML_PREFIXES = ("/admin", "/django-rq")
 
@@ -94,9 +95,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _json(invalid_argument("The request is not valid", type(exception).__name__))
 
 
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(HTML_PREFIXES):
+        return error_page(request, "403.html", "Not allowed", 403)
+    return _json(ApiError(403, "PERMISSION_DENIED", str(exception) or "this is not allowed"))
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(HTML_PREFIXES):
-        return defaults.page_not_found(request, exception)
+        return error_page(request, "404.html", "Not found", 404)
     return _json(no_route(f"Nothing is served at {request.path}; /docs lists the routes."))
 
 

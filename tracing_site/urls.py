@@ -21,5 +21,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
 ]
 handler400 = "tracing_site.api.bad_request"
+handler403 = "tracing_site.api.permission_denied"
 handler404 = "tracing_site.api.not_found"
 handler500 = "tracing_site.api.server_error"

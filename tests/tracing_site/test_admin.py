@@ -71,3 +71,36 @@ def test_no_page_of_the_queue_is_open_to_members(rf, project):
         request.user = user
         with pytest.raises(PermissionDenied):
             pattern.callback(request)
+
+
+@pytest.fixture
+def viewer(project):
+    user = User.objects.create_user("ana", is_staff=True)
+    ProjectMembership.objects.create(project=project, user=user, role="viewer")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("traces/trace/01234567-89ab-cdef-0123-456789abcdef/change/", 404, "may have been deleted"),
+        ("nothing/here/", 404, "may have been deleted"),
+        ("projects/project/add/", 403, "Your account may not do this"),
+    ],
+)
+def test_what_is_missing_or_forbidden_is_a_page_of_the_admin_that_leads_back(viewer, path, status, says):
+    response = viewer.get(f"/admin/{path}")
+    html = response.content.decode()
+    assert response.status_code == status
+    assert says in html
+    assert 'class="site-nav"' in html
+    assert '<a href="/admin/traces/trace/">Traces</a><a href="/admin/">Home</a>' in html
+    assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+
+
+def test_a_stranger_to_the_admin_is_told_no_more_than_that_nothing_is_there(client, db):
+    html = client.get("/django-rq/nothing").content.decode()
+    assert "may have been deleted" in html
+    assert "site-nav" not in html
