@@ -3,6 +3,7 @@
 from spans import values
 from spans.limits import Limits, cut_counts, cut_values, may_have_long_values
 from spans.records import SpanRecord
+from spans.timestamps import ahead_ns, format_duration
 
 # PostgreSQL's text takes no U+0000, so it is replaced everywhere, in the same way on every database.
 NUL = "\x00"
@@ -82,6 +83,8 @@ def _check_times(record: SpanRecord) -> None:
         record.warnings.append("the start time lies before the year 2000; durations leave it out")
     elif record.end_time_unix_nano < record.start_time_unix_nano:
         record.warnings.append("the span ends before it starts")
+    if ahead := ahead_ns(max(record.start_time_unix_nano, record.end_time_unix_nano)):
+        record.warnings.append(f"sent {format_duration(ahead)} before its own time: the sender's clock is ahead")
 
 
 def sanitize(record: SpanRecord, limit: Limits) -> None:

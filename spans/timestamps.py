@@ -1,9 +1,18 @@
 """Nanoseconds since 1970 as times and durations, by integer arithmetic only."""
 
 import datetime
+import time
 
 NS_PER_SECOND = 1_000_000_000
+# Clocks differ a little; what lies further ahead of this server's is a clock or a unit gone wrong.
+CLOCK_AHEAD_NS = 10 * 60 * NS_PER_SECOND
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def ahead_ns(unix_nano: int) -> int:
+    """How far a time lies in the future; 0 where that may be the difference of two clocks."""
+    ahead = unix_nano - time.time_ns()
+    return ahead if ahead > CLOCK_AHEAD_NS else 0
 
 
 def from_unix_nano(unix_nano: int) -> datetime.datetime:

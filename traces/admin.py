@@ -23,7 +23,7 @@ from traces.models import Trace
 from traces.queries import delete_traces
 from traces.renormalize import renormalize
 from traces.session_pages import group_url
-from traces.templatetags.tracing import cost, duration, moment, number, span_type, tokens
+from traces.templatetags.tracing import cost, duration, number, sent_moment, span_type, tokens
 
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
 SPAN_ID = re.compile(r"[0-9a-f]{16}")
@@ -243,7 +243,7 @@ class TraceAdmin(RecordedAdmin):
 
     @admin.display(description="Started", ordering="start_time_unix_nano")
     def started(self, trace: Trace) -> SafeString:
-        return moment(trace.start_time_unix_nano)
+        return sent_moment(trace.start_time_unix_nano)
 
     @admin.display(description="Trace")
     def title(self, trace: Trace) -> SafeString:
@@ -355,7 +355,7 @@ class SpanAdmin(RecordedAdmin):
 
     @admin.display(description="Started")
     def started(self, span: Span) -> SafeString:
-        return moment(span.start_time_unix_nano)
+        return sent_moment(span.start_time_unix_nano)
 
     @admin.display(description="Span")
     def title(self, span: Span) -> SafeString:

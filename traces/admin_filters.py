@@ -13,7 +13,7 @@ from django.utils import timezone
 from projects.models import Project
 from projects.roles import project_ids
 from spans.models import SpanType
-from spans.timestamps import to_unix_nano
+from spans.timestamps import CLOCK_AHEAD_NS, NS_PER_SECOND, to_unix_nano
 from traces.lists import duration_ns
 from traces.models import TraceStatus
 
@@ -134,7 +134,8 @@ class TimeRangeFilter(ParameterFilter):
             minutes = {key: length for key, _, length in self.presets}.get(self.chosen)
             if minutes is None:
                 raise IncorrectLookupParameters(f"no such range: {self.chosen!r}")
-            start = to_unix_nano(timezone.now()) - minutes * 60 * 1_000_000_000
+            now = to_unix_nano(timezone.now())
+            start, end = now - minutes * 60 * NS_PER_SECOND, now + CLOCK_AHEAD_NS
         return start, end
 
     def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:

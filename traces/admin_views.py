@@ -22,7 +22,7 @@ from traces.models import Trace
 from traces.queries import get_span, get_trace, load_spans
 from traces.session_pages import group_link
 from traces.span_detail import describe
-from traces.templatetags.tracing import cost, duration, moment, number, tokens
+from traces.templatetags.tracing import cost, duration, number, sent_moment, tokens
 from traces.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
 from traces.usage import count_usage
 from traces.waterfall import Row, Waterfall, failures, layout, narrow, span_types
@@ -164,7 +164,7 @@ def facts(trace: Trace) -> list[tuple[str, Any]]:
     """Label and value, only of what is known."""
     errors = format_html('<span class="errors">{}</span>', number(trace.error_count)) if trace.error_count else ""
     found = [
-        ("Started", moment(trace.start_time_unix_nano)),
+        ("Started", sent_moment(trace.start_time_unix_nano)),
         ("Duration", duration(trace.duration_ns)),
         ("Spans", number(trace.span_count)),
         ("Errors", errors),

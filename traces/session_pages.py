@@ -23,7 +23,7 @@ from traces.models import Trace
 from traces.queries import is_storable
 from traces.sessions import SESSIONS, Grouping, TimeRange, TraceGroup, get_group, groups_page, traces_of
 from traces.span_detail import Message, shown_messages
-from traces.templatetags.tracing import cost, duration, moment, number, tokens
+from traces.templatetags.tracing import cost, duration, number, sent_moment, tokens
 
 GROUPS_A_PAGE = 50
 TRACES_A_PAGE = 30
@@ -221,8 +221,8 @@ def _facts(group: TraceGroup, related: str, singular: str, plural: str) -> list[
         links = format_html("{} and {} more", links, number(group.related_count - len(group.related)))
     found = [
         ("Traces", count),
-        ("First", moment(group.start_time_unix_nano)),
-        ("Last", moment(group.end_time_unix_nano)),
+        ("First", sent_moment(group.start_time_unix_nano)),
+        ("Last", sent_moment(group.end_time_unix_nano)),
         ("From first to last", duration(group.end_time_unix_nano - group.start_time_unix_nano)),
         ("Errors", errors),
         ("Tokens", tokens(group.input_tokens, group.output_tokens)),

@@ -7,9 +7,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from spans.timestamps import NS_PER_SECOND, format_duration, from_unix_nano, iso_utc
+from spans.timestamps import NS_PER_SECOND, ahead_ns, format_duration, from_unix_nano, iso_utc
 
 register = template.Library()
+
+_AHEAD = '{} <span class="state state-waiting" title="In the future: the sender’s clock is ahead">in {}</span>'
 
 TYPE_LABELS = {
     "CHAT_MODEL": "CHAT",
@@ -45,6 +47,14 @@ def moment(unix_nano: int) -> SafeString:
         unix_nano,
         local.strftime("%Y-%m-%d %H:%M:%S"),
     )
+
+
+@register.filter
+def sent_moment(unix_nano: int) -> SafeString:
+    """A time that a sender gave: as `moment`, and marked where it lies in the future."""
+    shown = moment(unix_nano)
+    ahead = ahead_ns(unix_nano)
+    return format_html(_AHEAD, shown, format_duration(ahead)) if ahead else shown
 
 
 @register.filter
