@@ -117,12 +117,21 @@ DATABASE_TRANSACTION_POOLING = env_bool("DATABASE_TRANSACTION_POOLING", False)
 DATABASE_PREPARE_THRESHOLD = env_int("DATABASE_PREPARE_THRESHOLD", 0)
 
 
+# libpq's defaults wait hours for a server that has gone without a word, and with it every request of a group commit.
+VANISHED_SERVER = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
 def postgres(url: str) -> dict[str, Any]:
     database: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=None, conn_health_checks=True)}
     # A cursor on the server belongs to a session, and a transaction pooler gives each transaction another one.
     database["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_TRANSACTION_POOLING
-    options = database.setdefault("OPTIONS", {})
-    options.setdefault("connect_timeout", 5)
+    options = database["OPTIONS"] = VANISHED_SERVER | database.get("OPTIONS", {})
     options["prepare_threshold"] = DATABASE_PREPARE_THRESHOLD or None
     return database
 

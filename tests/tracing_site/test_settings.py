@@ -149,3 +149,12 @@ def test_compose_starts_only_commands_that_exist():
     }
     assert commands == {"prepare", "web", "grpc", "worker", "cron"}
     assert commands <= set(get_commands())
+
+
+def test_the_url_of_the_database_has_the_last_word():
+    code = "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS'])"
+    url = "postgresql://u@h/d?tcp_user_timeout=60000&target_session_attrs=read-write"
+    shown = manage("shell", "-v0", "-c", code, DATABASE_URL=url).stdout
+    assert "'tcp_user_timeout': 60000" in shown
+    assert "'connect_timeout': 5" in shown
+    assert "read-write" in shown

@@ -155,3 +155,12 @@ def test_a_restarted_postgresql_costs_no_request(receiver: HttpReceiver, grpc_ta
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL is reached over a network")
+def test_a_server_that_vanishes_is_noticed_within_half_a_minute() -> None:
+    connection.ensure_connection()
+    found = connection.connection.info.get_parameters()
+    idle, pause, tries = (int(found[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+    assert idle + pause * tries <= 30
+    assert int(found["tcp_user_timeout"]) <= 30_000
