@@ -22,10 +22,13 @@ def as_event(log: SpanLog) -> dict[str, Any]:
     return {"name": log.name, "time_unix_nano": log.time_unix_nano, "attributes": {**log.attributes, **body}}
 
 
-def load_logs(keys: Collection[UUID]) -> LogEvents:
-    """The log records of these traces as events, in the order of time. One query by primary key."""
+def load_logs(keys: Collection[UUID], span_ids: Collection[str] | None = None) -> LogEvents:
+    """The log records of these traces, or of these spans in them, as events, in the order of time. One query."""
     found: LogEvents = {}
-    for log in SpanLog.objects.filter(trace_row__in=keys).order_by("time_unix_nano", "position", "id"):
+    logs = SpanLog.objects.filter(trace_row__in=keys)
+    if span_ids is not None:
+        logs = logs.filter(span_id__in=span_ids)
+    for log in logs.order_by("time_unix_nano", "position", "id"):
         found.setdefault(log.trace_row_id, defaultdict(list))[log.span_id].append(as_event(log))
     return found
 

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from spans.keys import span_row_key
-from spans.logs import load_logs
+from spans.logs import LogEvents, load_logs
 from spans.models import Span
 from spans.project_tables import TablesByProject
 from spans.semconv import normalize
@@ -70,7 +70,7 @@ def renormalize(keys: Iterable[UUID], dry_run: bool = False) -> Renormalized:
         for key, id_ in spans.values_list("trace_row_id", "id"):
             ids[key].append(id_)
         total.spans += sum(map(len, ids.values()))
-        for span, columns in _differences(spans, batch, _portions(ids)):
+        for span, columns in _differences(spans, load_logs(batch), _portions(ids)):
             differing[span.trace_row_id].append(span.pk)
             if dry_run:
                 total.changed += 1
@@ -90,14 +90,19 @@ def renormalize_locked(key: UUID, span_ids: Collection[str]) -> None:
     A large trace is left marked as due instead. Three queries, the writes, and three or four for the summary.
     """
     ids = [span_row_key(key, span_id) for span_id in span_ids]
-    _write([key], _slices(key, ids), Renormalized())
+    _write([key], _slices(key, ids), Renormalized(), span_ids)
 
 
-def _write(locked: Sequence[UUID], portions: Iterable[Q], total: Renormalized) -> None:
-    """Write what differs in these portions of locked traces, and the summaries of the traces, but for large ones."""
+def _write(
+    locked: Sequence[UUID], portions: Iterable[Q], total: Renormalized, span_ids: Collection[str] | None = None
+) -> None:
+    """Write what differs in these portions of locked traces, and the summaries of the traces, but for large ones.
+
+    The portions hold only these spans, if any are named.
+    """
     changed: set[UUID] = set()
     rows: list[list[Any]] = []
-    for span, columns in _differences(_spans(locked), locked, portions):
+    for span, columns in _differences(_spans(locked), load_logs(locked, span_ids), portions):
         changed.add(span.trace_row_id)
         total.columns.update(columns)
         rows.append([*_parameters(span, COLUMNS), *_parameters(span, _KEYS)])
@@ -156,14 +161,11 @@ def _slices(key: UUID, ids: Sequence[UUID]) -> Iterator[Q]:
         yield Q(trace_row=key, id__in=ids[start : start + SPANS_A_QUERY])
 
 
-def _differences(
-    spans: QuerySet[Span], keys: Collection[UUID], portions: Iterable[Q]
-) -> Iterator[tuple[Span, list[str]]]:
+def _differences(spans: QuerySet[Span], logs: LogEvents, portions: Iterable[Q]) -> Iterator[tuple[Span, list[str]]]:
     """Those of the spans whose columns are not what the tables say now, set to it, with the names of these columns.
 
     Each portion is a query of its own, because a cursor kept open would need a connection of its own.
     """
-    logs: Mapping[UUID, Any] = load_logs(keys)
     tables = TablesByProject()
     for portion in portions:
         for span in spans.filter(portion):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -251,3 +252,28 @@ def test_log_records_whose_trace_never_came_expire(project):
     SpanLog.objects.update(received_at="2020-01-01T00:00:00Z")
     delete_expired()
     assert SpanLog.objects.count() == 0
+
+
+@pytest.fixture
+def loaded():
+    """Every SpanLog that is made or read from the database."""
+    found: list[SpanLog] = []
+
+    def note(instance: SpanLog, **_: Any) -> None:
+        found.append(instance)
+
+    post_init.connect(note, sender=SpanLog)
+    yield found
+    post_init.disconnect(note, sender=SpanLog)
+
+
+def test_a_log_record_costs_the_same_however_many_other_spans_of_its_trace_have_some(project, loaded):
+    trace_id = new_trace_id()
+    span_ids = [new_span_id() for _ in range(20)]
+    export(export_request(*(span(trace_id=trace_id, span_id=span_id) for span_id in span_ids)), project)
+    costs = []
+    for span_id in span_ids:
+        loaded.clear()
+        export_logs([logs_request(log_record("gen_ai.user.message", trace_id=trace_id, span_id=span_id))], project)
+        costs.append(len(loaded))
+    assert costs == [2] * 20
