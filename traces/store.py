@@ -165,7 +165,7 @@ def _normalize_with_logs(traces: dict[UUID, _Trace]) -> set[UUID]:
     One query, one more if there are any.
     """
     having = which_have_logs(traces.keys())
-    found = load_logs(having) if having else {}
+    found = load_logs(having, {span_id for key in having for span_id in traces[key].records}) if having else {}
     for key, logs in found.items():
         trace = traces[key]
         for span_id, record in trace.records.items():

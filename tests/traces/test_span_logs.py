@@ -277,3 +277,14 @@ def test_a_log_record_costs_the_same_however_many_other_spans_of_its_trace_have_
         export_logs([logs_request(log_record("gen_ai.user.message", trace_id=trace_id, span_id=span_id))], project)
         costs.append(len(loaded))
     assert costs == [2] * 20
+
+
+def test_a_span_costs_the_same_however_many_other_spans_of_its_trace_have_log_records(project, loaded):
+    trace_id = new_trace_id()
+    span_ids = [new_span_id() for _ in range(20)]
+    for span_id in span_ids:
+        export_logs([logs_request(log_record("gen_ai.user.message", trace_id=trace_id, span_id=span_id))], project)
+    for span_id in span_ids:
+        loaded.clear()
+        export(export_request(span(trace_id=trace_id, span_id=span_id)), project)
+        assert [log.span_id for log in loaded] == [span_id]
