@@ -127,10 +127,27 @@ def postgres(fsync: bool = False) -> Iterator[str]:
         server.cleanup()
 
 
+def _pgbouncer_program() -> str | None:
+    return os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def pgbouncer_prepares() -> bool:
+    """Whether the PgBouncer of the tests knows prepared statements: from 1.21 on."""
+    program = _pgbouncer_program()
+    if program is None:
+        return False
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.search(r"PgBouncer (\d+)\.(\d+)", said)
+    return version is not None and (int(version[1]), int(version[2])) >= (1, 21)
+
+
 @contextlib.contextmanager
-def pgbouncer(database_url: str, pool_size: int) -> Iterator[str]:
-    """URL of a PgBouncer in transaction mode in front of a database of `postgres`, with so many connections to it."""
-    program = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+def pgbouncer(database_url: str, pool_size: int, prepared_statements: int = 0) -> Iterator[str]:
+    """URL of a PgBouncer in transaction mode in front of a database of `postgres`, with so many connections to it.
+
+    With prepared statements only where `pgbouncer_prepares`.
+    """
+    program = _pgbouncer_program()
     if program is None:
         raise RuntimeError(
             "This test needs PgBouncer: run `make test`, install your system's package, or set PGBOUNCER."
@@ -144,6 +161,7 @@ def pgbouncer(database_url: str, pool_size: int) -> Iterator[str]:
             f"[databases]\n* = host={parse_qs(url.query)['host'][0]} user=postgres\n[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
             f"pool_mode = transaction\ndefault_pool_size = {pool_size}\nmax_client_conn = 200\n"
+            + (f"max_prepared_statements = {prepared_statements}\n" if prepared_statements else "")
         )
         with running(
             [program, *(["-u", "pgserver"] if os.geteuid() == 0 else []), str(config)],

@@ -133,6 +133,8 @@ def postgres(url: str) -> dict[str, Any]:
     database["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_TRANSACTION_POOLING
     options = database["OPTIONS"] = VANISHED_SERVER | database.get("OPTIONS", {})
     options["prepare_threshold"] = DATABASE_PREPARE_THRESHOLD or None
+    # Only statements whose parameters the server binds can be prepared.
+    options["server_side_binding"] = DATABASE_PREPARE_THRESHOLD > 0
     return database
 
 

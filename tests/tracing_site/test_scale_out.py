@@ -185,12 +185,17 @@ def mirrored(url):
         return set(rows.fetchall())
 
 
-def test_ingest_and_reading_work_through_pgbouncer_in_transaction_mode(database_url, tmp_path):
+@pytest.mark.parametrize("prepared", [0, 100] if servers.pgbouncer_prepares() else [0])
+def test_ingest_and_reading_work_through_pgbouncer_in_transaction_mode(database_url, tmp_path, prepared):
+    """Prepared statements from PgBouncer 1.21 on: CONTRIBUTING.md says how to run the tests with a newer one."""
     manage("prepare", environment=environment(tmp_path, database_url))
-    with servers.pgbouncer(database_url, pool_size=3) as pooled:
-        variables = environment(tmp_path, pooled, DATABASE_TRANSACTION_POOLING="true")
+    with servers.pgbouncer(database_url, pool_size=3, prepared_statements=prepared) as pooled:
+        threshold = "5" if prepared else "0"
+        variables = environment(
+            tmp_path, pooled, DATABASE_TRANSACTION_POOLING="true", DATABASE_PREPARE_THRESHOLD=threshold
+        )
         with web(tmp_path, variables) as first, web(tmp_path, variables) as second:
-            batches = overlapping_requests()
+            batches = overlapping_requests() * (6 if prepared else 1)
             send_all([lambda request, url=url: post(url, request) for url in (first, second)], batches)
             assert stored(database_url) == EVERYTHING
             listed = requests.get(f"{second}/v1/traces?limit=100", headers=HEADERS, timeout=30).json()
@@ -199,6 +204,9 @@ def test_ingest_and_reading_work_through_pgbouncer_in_transaction_mode(database_
             spans = requests.get(f"{first}/v1/traces/{trace_id}/spans", headers=HEADERS, timeout=30).json()
             assert spans["total_count"] == SPANS_A_TRACE
             assert requests.get(f"{first}/readyz", timeout=30).status_code == 200
+        with psycopg.connect(pooled) as connection:
+            on_server = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()[0]
+        assert (on_server > 0) == (prepared > 0)
         assert "20 traces refreshed." in manage("refreshrollups", environment=variables)
         assert "0 traces deleted." in manage("prunetraces", environment=variables)
 
@@ -232,3 +240,20 @@ def test_reads_come_from_the_replica_and_writes_go_to_the_primary(database_url, 
             while names():
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+
+
+def test_a_threshold_makes_statements_prepared_ones(database_url, tmp_path):
+    code = (
+        "from django.db import connection as c\n"
+        "from projects.models import Project\n"
+        "[list(Project.objects.filter(slug='x')) for _ in range(3)]\n"
+        "rows = c.cursor().execute('SELECT statement FROM pg_prepared_statements').fetchall()\n"
+        "print([sql for (sql,) in rows if 'slug' in sql])"
+    )
+    manage("migrate", environment=environment(tmp_path, database_url))
+    never, prepared = (
+        manage("shell", "-c", code, environment=environment(tmp_path, database_url, DATABASE_PREPARE_THRESHOLD=number))
+        for number in ("0", "2")
+    )
+    assert never.splitlines()[-1] == "[]"
+    assert '"slug" = $1' in prepared
