@@ -8,7 +8,7 @@ PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
 # Where one run leaves the database file and key of its tests
 TEST_DATA = .venv/test-data
 
-.PHONY: run demo test check test-sqlite test-postgres chromium pgbouncer openapi bench bench-peers bench-read soak crash fuzz clean
+.PHONY: run demo test check test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash fuzz clean
 
 run: .venv/installed
 	@exec .venv/bin/python manage.py serve
@@ -50,6 +50,10 @@ test-sqlite: .venv/installed-dev chromium pgbouncer
 
 test-postgres: .venv/installed-dev
 	DATA_DIR=$(TEST_DATA) .venv/bin/python -m tests.on_postgres $(PYTEST_ARGUMENTS) $(addprefix --ignore tests/,$(NO_DATABASE))
+
+# Not part of `test`: Citus comes with no Python package. CONTRIBUTING.md says where it is looked for.
+test-citus: .venv/installed-dev
+	DATA_DIR=$(TEST_DATA) .venv/bin/python -m tests.on_citus
 
 chromium:
 	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \

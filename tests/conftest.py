@@ -76,8 +76,12 @@ def mlflow_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def tracing_server() -> Iterator[servers.Site]:
-    """The running platform (`manage.py serve`) on a database of its own. Tests share it: use trace ids of your own."""
-    with servers.site() as site:
+    """The running platform (`manage.py serve`) on a database of its own. Tests share it: use trace ids of your own.
+
+    That is SQLite, or what TRACING_SERVER_DATABASE_URL names.
+    """
+    url = os.environ.get("TRACING_SERVER_DATABASE_URL")
+    with servers.site(**({"DATABASE_URL": url} if url else {})) as site:
         yield site
 
 

@@ -29,6 +29,7 @@ from django.db.models import (
     Value,
 )
 
+from spans.cluster import is_cluster
 from traces.lists import Page, Position
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
 
@@ -123,6 +124,7 @@ def groups_page(
     heads: list[list[Trace]] = []
     floor: int | None = None
     for project_id in project_ids:
+        oldest: int | None = None
         candidates = Trace.objects.filter(~Q(**{grouping.field: EmptyText()}), within.condition, project=project_id)
         if after is not None:
             candidates = candidates.filter(start_time_unix_nano__lte=after.value).filter(
@@ -131,9 +133,9 @@ def groups_page(
         candidates = candidates.order_by("-start_time_unix_nano", "-pk")
         starts = candidates.values_list("start_time_unix_nano", flat=True)
         for start in starts[TRACES_A_PAGE : TRACES_A_PAGE + 1]:
-            floor = max(start, start if floor is None else floor)
+            oldest, floor = start, max(start, start if floor is None else floor)
             candidates = candidates.filter(start_time_unix_nano__gt=start)
-        heads.append(list(_newest(grouping, candidates, within)[: limit + 1]))
+        heads.append(list(_newest(grouping, project_id, candidates, within, oldest)[: limit + 1]))
     merged = heapq.merge(*heads, key=lambda trace: (trace.start_time_unix_nano, trace.pk), reverse=True)
     found = [trace for trace in merged if floor is None or trace.start_time_unix_nano > floor]
     end = None
@@ -231,8 +233,20 @@ def _add(group: TraceGroup, row: dict[str, Any], related: str) -> None:
         group.related.append(related)
 
 
-def _newest(grouping: Grouping, traces: QuerySet[Trace], within: TimeRange) -> QuerySet[Trace]:
-    """Of these traces those that have no newer one in their group."""
+def _newest(
+    grouping: Grouping, project_id: int, traces: QuerySet[Trace], within: TimeRange, oldest: int | None
+) -> QuerySet[Trace]:
+    """Of these traces of a project, all newer than `oldest`, those that have no newer one in their group.
+
+    On a cluster no subquery can look for each trace whether there is another one of its group, which lies on another
+    shard. There the newest trace of every group is found first, among these and all newer ones.
+    """
+    if is_cluster():
+        every = Trace.objects.filter(~Q(**{grouping.field: ""}), within.condition, project=project_id)
+        if oldest is not None:
+            every = every.filter(start_time_unix_nano__gt=oldest)
+        latest = every.order_by(grouping.field, "-start_time_unix_nano", "-pk").distinct(grouping.field)
+        return _with_floor(grouping, traces.filter(pk__in=latest.values("pk")), within)
     newer = traces_of(grouping, OuterRef("project"), OuterRef(grouping.field)).filter(
         Q(start_time_unix_nano__gt=OuterRef("start_time_unix_nano")) | Q(pk__gt=OuterRef("pk")),
         within.condition,
@@ -242,8 +256,13 @@ def _newest(grouping: Grouping, traces: QuerySet[Trace], within: TimeRange) -> Q
 
 
 def _with_floor(grouping: Grouping, traces: QuerySet[Trace], within: TimeRange) -> QuerySet[Trace]:
-    """`floor`: the start of the first trace of the group that the totals leave out, None where they hold all."""
+    """`floor`: the start of the first trace of the group that the totals leave out, None where they hold all.
+
+    On a cluster they always hold all: its machines share the work.
+    """
+    columns = ("project_id", "trace_id", "start_time_unix_nano", "session_id", "user_id")
+    if is_cluster():
+        return traces.only(*columns)
     group = traces_of(grouping, OuterRef("project"), OuterRef(grouping.field)).filter(within.condition)
     starts = group.order_by("-start_time_unix_nano", "-pk").values("start_time_unix_nano")
-    columns = ("project_id", "trace_id", "start_time_unix_nano", "session_id", "user_id")
     return traces.annotate(floor=Subquery(starts[TRACES_A_GROUP : TRACES_A_GROUP + 1])).only(*columns)

@@ -19,6 +19,14 @@ REFERENCE: tuple[Model, ...] = (get_user_model(), Project, ApiKey, ProjectMember
 LOCAL: tuple[Model, ...] = (DailyUsage, RunningTotal, MappingRule, ModelPrice, MirrorStatus, Erasure)
 
 
+def setting_statement() -> str:
+    """Lets SET LOCAL reach the workers in sessions that begin afterwards: ingest bounds its waits for locks by it, and
+    the locks are there. The role must own the database.
+    """
+    name = connection.ops.quote_name(str(connection.settings_dict["NAME"]))
+    return f"ALTER DATABASE {name} SET citus.propagate_set_commands = 'local'"
+
+
 def statements() -> dict[str, str]:
     """The statement that spreads each table, by table, in the order to run them."""
     found = {_table(model): f"SELECT create_reference_table('{_table(model)}')" for model in REFERENCE}

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from tracing_site.distribution import distributed_tables, missing_extension, statements
+from tracing_site.distribution import distributed_tables, missing_extension, setting_statement, statements
 
 
 class Command(BaseCommand):
@@ -20,15 +20,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"]:
-            for statement in statements().values():
+            for statement in [setting_statement(), *statements().values()]:
                 self.stdout.write(f"{statement};")
             return
         if problem := missing_extension():
             raise CommandError(problem)
         done = distributed_tables()
         with connection.cursor() as cursor:
+            cursor.execute(setting_statement())
             for table, statement in statements().items():
                 if table not in done:
                     cursor.execute(statement)
                     self.stdout.write(f"{table}: distributed")
-        self.stdout.write("All tables are distributed.")
+        self.stdout.write("All tables are distributed. Restart processes that were running.")
