@@ -1,7 +1,7 @@
 """Inserting the rows of new traces and locking those of existing ones, in one statement."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import orjson
 from django.db import connection
 from django.db.models import DateField, UUIDField
 
+from spans.cluster import is_cluster
 from traces.models import Trace
 from traces.summary import TraceSummary
 
@@ -72,12 +73,22 @@ def claim(claims: Iterable[Claim], now: datetime.datetime) -> dict[UUID, Existin
     ends = {"refresh_due": False, "day": now.date(), "created_at": time, "refreshed_at": time}
     rows = [_row(made) | ends for made in claims]
     existing: dict[UUID, Existing] = {}
+    if is_cluster():
+        statement, parameters = _each_bound(rows)
+    else:
+        statement, parameters = _ROWS[connection.vendor], [orjson.dumps(rows).decode()]
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT.format(rows=_ROWS[connection.vendor]), [orjson.dumps(rows).decode()])
+        cursor.execute(_INSERT.format(rows=statement), parameters)
         for id_, was_there, span_count, day in cursor.fetchall():
             if was_there:
                 existing[_uuid.to_python(id_)] = Existing(span_count, _date.to_python(day))
     return existing
+
+
+def _each_bound(rows: Sequence[dict[str, Any]]) -> tuple[str, list[Any]]:
+    """Rows as Citus spreads them without storing them first: what a SELECT makes would take a connection a shard."""
+    marks = f"({', '.join(['%s'] * len(_COLUMNS))})"
+    return f"VALUES {', '.join([marks] * len(rows))}", [row[name] for row in rows for name in _COLUMNS]
 
 
 def _row(made: Claim) -> dict[str, Any]:
