@@ -4,8 +4,10 @@ import collections
 import threading
 import time
 
+import psycopg
 import requests
 
+from tests.builders import export_request, new_trace_id, span
 from tests.tracing_site.test_scale_out import (
     EVERYTHING,
     HEADERS,
@@ -66,3 +68,26 @@ def test_overlapping_exports_lose_and_double_nothing(citus_url, tmp_path):
         assert listed["total_count"] == EVERYTHING[2]
         ready = requests.get(f"{first}/readyz", timeout=30)
         assert ready.status_code == 200, ready.text
+
+
+def test_an_export_of_a_locked_trace_is_told_to_come_again_in_time(citus_url, tmp_path):
+    """The lock is held on a worker: the limit reaches it."""
+    variables = environment(tmp_path, citus_url, LOCK_TIMEOUT_SECONDS="1")
+    manage("prepare", environment=variables)
+    trace_id = new_trace_id()
+
+    def send(url):
+        body = export_request(span(trace_id=trace_id)).SerializeToString()
+        return requests.post(f"{url}/v1/traces", data=body, headers=HEADERS, timeout=60)
+
+    with web(tmp_path, variables) as url:
+        assert send(url).status_code == 200
+        with psycopg.connect(citus_url) as locker:
+            locker.execute("UPDATE traces_trace SET pinned = pinned WHERE trace_id = %s", [trace_id])
+            started = time.monotonic()
+            answer = send(url)
+            assert (answer.status_code, time.monotonic() - started < 3) == (503, True), answer.text
+            assert int(answer.headers["Retry-After"]) > 0
+        assert send(url).status_code == 200
+    with psycopg.connect(citus_url) as connection:
+        assert connection.execute("SELECT count(*) FROM spans_span").fetchone()[0] == 2
