@@ -7,7 +7,7 @@ rules that exist. The smallest number that yields a value wins.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from spans.semconv.convention import Convention
 from spans.semconv.fields import FIELDS, TEXT_CHARACTERS, Field, text
@@ -17,7 +17,7 @@ from spans.semconv.sources import Attribute, Name, Source, SpanLike
 REMEMBERED_KEYS = 1_000
 REMEMBERED_KEY_CHARACTERS = 200
 REMEMBERED_SCOPES = 200
-REMEMBERED_SHAPES = 2_000
+REMEMBERED_SHAPES = 1_000
 REMEMBERED_SHAPE_KEYS = 60
 REMEMBERED_SHAPE_CHARACTERS = 4_000
 
@@ -37,6 +37,15 @@ class Rule:
     def take(self, span: SpanLike) -> Any:
         value = self.source.read(span)
         return None if value is None else self.coerce(value)
+
+
+class Plan(NamedTuple):
+    """How to read spans of one shape: by field the attribute's key, if it is taken as it is, or the source, and how
+    its value becomes the field's, best first; of the lazy fields only the sources.
+    """
+
+    eager: Sequence[tuple[str, Sequence[tuple[str, Source, Callable[[Any], Any]]]]]
+    lazy: dict[str, list[Source]]
 
 
 class Index:
@@ -82,10 +91,9 @@ class Tables:
                     numbers.append(len(rules))
                     rules.append(_rule(field, convention, source))
         self.rules = tuple(rules)
-        lazy = {field.name for field in fields if field.lazy}
-        self._steps = [(r.field, r.key, r.source, None if r.field in lazy else r.coerce) for r in rules]
+        self._lazy = {field.name for field in fields if field.lazy}
         self._indexes: dict[str, Index] = {}
-        self._shapes: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._plans: dict[tuple[str, ...], Plan] = {}
 
     def index(self, scope_name: str) -> Index:
         index = self._indexes.get(scope_name)
@@ -96,23 +104,9 @@ class Tables:
                 self._indexes[scope_name] = index
         return index
 
-    def candidates(self, span: SpanLike) -> Sequence[int]:
-        """The numbers of the rules that have something to read in the span, best first.
-
-        Spans of one kind carry the same keys in the same order, so the answer is remembered by them.
-        """
+    def candidates(self, span: SpanLike) -> list[int]:
+        """The numbers of the rules that have something to read in the span, best first."""
         index = self.index(span.scope_name)
-        if span.events or len(span.attributes) > REMEMBERED_SHAPE_KEYS:
-            return self._find_candidates(span, index)
-        shape = (span.scope_name, *span.attributes)
-        numbers = self._shapes.get(shape)
-        if numbers is None:
-            numbers = tuple(self._find_candidates(span, index))
-            if len(self._shapes) < REMEMBERED_SHAPES and len("".join(shape)) <= REMEMBERED_SHAPE_CHARACTERS:
-                self._shapes[shape] = numbers
-        return numbers
-
-    def _find_candidates(self, span: SpanLike, index: Index) -> list[int]:
         found: list[int] = [*index.named]
         get = index.remembered.get
         for key in span.attributes:
@@ -127,29 +121,54 @@ class Tables:
                 found += index.resolve(f"event:{name}") if numbers is None else numbers
         return sorted(set(found))
 
+    def plan(self, span: SpanLike) -> Plan:
+        """How to read the span's fields.
+
+        Spans of one kind carry the same keys in the same order, so the answer is remembered by them.
+        """
+        if span.events or len(span.attributes) > REMEMBERED_SHAPE_KEYS:
+            return self._make_plan(span)
+        shape = (span.scope_name, *span.attributes)
+        plan = self._plans.get(shape)
+        if plan is None:
+            plan = self._make_plan(span)
+            if len(self._plans) < REMEMBERED_SHAPES and len("".join(shape)) <= REMEMBERED_SHAPE_CHARACTERS:
+                self._plans[shape] = plan
+        return plan
+
+    def _make_plan(self, span: SpanLike) -> Plan:
+        eager: dict[str, list[tuple[str, Source, Callable[[Any], Any]]]] = {}
+        lazy: dict[str, list[Source]] = {}
+        for number in self.candidates(span):
+            rule = self.rules[number]
+            if rule.field in self._lazy:
+                lazy.setdefault(rule.field, []).append(rule.source)
+            else:
+                eager.setdefault(rule.field, []).append((rule.key, rule.source, rule.coerce))
+        return Plan(list(eager.items()), lazy)
+
     def first_values(self, span: SpanLike) -> tuple[dict[str, Any], dict[str, list[Source]]]:
         """Each field's value, without saying where from; of the lazy fields the sources, best first."""
         taken: dict[str, Any] = {}
-        unread: dict[str, list[Source]] = {}
         attributes = span.attributes
-        steps = self._steps
-        for number in self.candidates(span):
-            field, key, source, coerce = steps[number]
-            if field in taken:
-                continue
-            if coerce is None:
-                unread.setdefault(field, []).append(source)
-                continue
-            value = attributes[key] if key else source.read(span)
-            if value is None:
-                continue
-            if coerce is text and value.__class__ is str and 0 < len(value) <= TEXT_CHARACTERS and "\x00" not in value:
-                taken[field] = value  # what `text` would answer, for the commonest values
-                continue
-            value = coerce(value)
-            if value is not None:
+        plan = self.plan(span)
+        for field, readers in plan.eager:
+            for key, source, coerce in readers:
+                value = attributes[key] if key else source.read(span)
+                if value is None:
+                    continue
+                if not (
+                    coerce is text
+                    and value.__class__ is str
+                    and 0 < len(value) <= TEXT_CHARACTERS
+                    and "\x00" not in value
+                ):  # else the commonest values, of which `text` answers themselves
+                    value = coerce(value)
+                    if value is None:
+                        continue
                 taken[field] = value
-        return taken, unread
+                break
+        return taken, plan.lazy
 
     def values(self, span: SpanLike) -> dict[str, tuple[Any, Rule]]:
         """Each field's value and the rule that took it."""

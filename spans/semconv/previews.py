@@ -1,7 +1,6 @@
 """One line of text for lists: what the user asked, what came back. At most 500 characters, never a vector."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -21,6 +20,7 @@ OUTPUT_KEYS = (
     "blocks",
     "parts", "data", "return_value", "value",
 )  # fmt: skip
+KNOWN_KEYS = frozenset(INPUT_KEYS + OUTPUT_KEYS)
 VECTOR_KEYS = frozenset(("embedding", "embeddings", "vector", "vectors", "query_embedding"))
 CALL_KEYS = {"args", "kwargs"}
 MESSAGE_KEYS = frozenset(("content", "parts", "text", "message", "blocks", "data"))
@@ -37,10 +37,11 @@ MAX_DEPTH = 6
 
 def line(text: str) -> str:
     """The beginning of a text on one line."""
-    cut = text[: PREVIEW_CHARACTERS + 1]
-    if not cut.isprintable() or "  " in cut or cut[:1] == " " or cut[-1:] == " ":
+    cut = text.lstrip()[: PREVIEW_CHARACTERS + 1]
+    # Where JSON has nothing to escape there is no control character; orjson sees that ten times faster than Python.
+    if "  " in cut or (b"\\" in orjson.dumps(cut) and not cut.isprintable()):
         cut = SPACE.sub(" ", text[: PREVIEW_CHARACTERS + 100]).strip().replace("\x00", "\ufffd")
-    return cut if len(cut) <= PREVIEW_CHARACTERS else cut[: PREVIEW_CHARACTERS - 1] + "…"
+    return cut.rstrip() if len(cut) <= PREVIEW_CHARACTERS else cut[: PREVIEW_CHARACTERS - 1] + "…"
 
 
 def preview(value: Any, *, output: bool) -> str:
@@ -66,14 +67,14 @@ def readable(value: Any, *, output: bool) -> str:
         value = decode_json(original)
         if isinstance(value, str):
             return text_of_repr(value)
-    if isinstance(value, Mapping) and value.keys() <= CALL_KEYS and not any(value.values()):
+    if isinstance(value, dict) and value.keys() <= CALL_KEYS and not any(value.values()):
         return ""  # a function that was called without arguments
-    if isinstance(value, Mapping) and value and all(item is None for item in value.values()):
+    if isinstance(value, dict) and value and all(item is None for item in value.values()):
         return ""  # {"output": null}
     text = _text(value, OUTPUT_KEYS if output else INPUT_KEYS, output, 0)
     if text is not None:
         return text
-    if original is not None and not any(key in original for key in VECTOR_HINTS):
+    if original is not None and (_is_flat(value) or not any(hint in original for hint in VECTOR_HINTS)):
         return original
     return _json(value)
 
@@ -161,7 +162,7 @@ def _text(value: Any, keys: tuple[str, ...], output: bool, depth: int) -> str | 
             return f"[vector of {len(value)} numbers]"
         if any(_is_message(item) for item in value):
             return _last_message(value, output) or None
-        if all(isinstance(item, Mapping) and isinstance(item.get("text"), str) for item in value):
+        if all(isinstance(item, dict) and isinstance(item.get("text"), str) for item in value):
             return "\n".join(item["text"] for item in value)
         if len(value) == 2 and all(isinstance(item, str) for item in value) and value[0].lower() in ROLES:
             return _text(value[1], keys, output, depth + 1)  # LangChain's ("user", "hello")
@@ -170,17 +171,17 @@ def _text(value: Any, keys: tuple[str, ...], output: bool, depth: int) -> str | 
         if len(value) == 1 or all(isinstance(item, list) for item in value):
             return _text(value[0], keys, output, depth + 1)
         return None
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     if _is_message(value) and (text := _last_message([value], output)):
         return text
-    for key in keys:
+    for key in () if KNOWN_KEYS.isdisjoint(value) else keys:
         inner = value.get(key)
         if inner is None or inner in ("", [], {}):
             continue
         if found := _text(inner, keys, output, depth + 1):
             return found
-    if output and all(isinstance(item, Mapping) for item in value.values()):  # a pipeline: component → its output
+    if output and all(isinstance(item, dict) for item in value.values()):  # a pipeline: component → its output
         for item in reversed(list(value.values())):
             if any(key in item for key in keys) and (found := _text(item, keys, output, depth + 1)):
                 return found
@@ -188,14 +189,18 @@ def _text(value: Any, keys: tuple[str, ...], output: bool, depth: int) -> str | 
 
 
 def _is_message(item: Any) -> bool:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return False
-    if item.get("lc") and isinstance(item.get("kwargs"), Mapping):
+    if item.get("lc") and isinstance(item.get("kwargs"), dict):
         return "content" in item["kwargs"]
     role = item.get("role", item.get("type"))
     if isinstance(role, str) and role.lower() in ROLES:
         return not MESSAGE_KEYS.isdisjoint(item)
     return isinstance(item.get("source"), str) and isinstance(item.get("content"), str)
+
+
+def _is_flat(value: Any) -> bool:
+    return isinstance(value, dict) and not any(isinstance(item, list | dict) for item in value.values())
 
 
 def _is_vector(value: list[Any]) -> bool:
@@ -218,7 +223,7 @@ def _without_vectors(value: Any, depth: int) -> Any:
         if _is_vector(value):
             return f"[vector of {len(value)} numbers]"
         return [_without_vectors(item, depth + 1) for item in value[:50]]
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {
             str(key): "[vector]"
             if key in VECTOR_KEYS and item is not None and not isinstance(item, str)
