@@ -11,6 +11,7 @@ def partition(apps, schema_editor):
         "CREATE TABLE spans_span (LIKE spans_span_plain INCLUDING DEFAULTS INCLUDING STORAGE) PARTITION BY RANGE (day)"
     )
     schema_editor.execute("DROP TABLE spans_span_plain")
+    compress_by_lz4(schema_editor)
     # The primary key finds the spans of a trace, and carries the distribution column and the partition key.
     schema_editor.execute("ALTER TABLE spans_span ADD PRIMARY KEY (trace_row_id, id, day)")
     schema_editor.execute("CREATE INDEX span_newest ON spans_span (project_id, start_time_unix_nano DESC, id DESC)")
@@ -22,6 +23,16 @@ def partition(apps, schema_editor):
     schema_editor.execute(
         "CREATE TABLE spans_span_kept PARTITION OF spans_span FOR VALUES FROM ('9999-12-31') TO (MAXVALUE)"
     )
+
+
+def compress_by_lz4(schema_editor):
+    """Where the server has it: at PostgreSQL's own method a quarter of ingest's time in the database goes."""
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
+        has_lz4 = cursor.fetchone()
+    if has_lz4 and has_lz4[0]:
+        for column in ("attributes", "events", "links"):
+            schema_editor.execute(f"ALTER TABLE spans_span ALTER COLUMN {column} SET COMPRESSION lz4")
 
 
 class Migration(migrations.Migration):

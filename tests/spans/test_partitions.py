@@ -29,6 +29,20 @@ def test_migrate_makes_a_week_of_partitions_and_a_second_call_none():
 
 
 @on_postgres
+def test_every_partition_compresses_by_lz4_where_the_server_has_it():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
+        [(has_lz4,)] = cursor.fetchall()
+        cursor.execute(
+            "SELECT attrelid::regclass::text, attcompression FROM pg_attribute "
+            "WHERE attname = 'attributes' AND attrelid::regclass::text ~ '^spans_span(_default|_kept|_[0-9]+)?$'"
+        )
+        found = dict(cursor.fetchall())
+    assert len(found) == partitions.DAYS_AHEAD + 4
+    assert set(found.values()) == {"l" if has_lz4 else ""}
+
+
+@on_postgres
 def test_a_day_is_dropped_at_once_and_takes_only_its_spans(project):
     export(export_request(span("new")), project)
     yesterday = utc_today() - datetime.timedelta(days=1)
