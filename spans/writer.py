@@ -66,9 +66,18 @@ def sort_out(records: Iterable[SpanRecord]) -> Written:
 
 
 def _rows_of(records: Iterable[SpanRecord]) -> QuerySet[Span]:
-    """The stored rows of these spans. Trace and day lead to the index of few partitions, and to few shards."""
+    """The stored rows of these spans, whose days lead to few partitions."""
     traces, days, ids = zip(*((record.trace_row_id, record.day, record.id) for record in records), strict=True)
-    return Span.objects.filter(trace_row__in=set(traces), day__in=set(days), id__in=ids).order_by()
+    return rows_by_key(traces, ids).filter(day__in=set(days))
+
+
+def rows_by_key(traces: Iterable[Any], ids: Sequence[Any]) -> QuerySet[Span]:
+    """The spans with these keys, which are of these traces.
+
+    The traces lead PostgreSQL to its index and to few shards; SQLite's key is the id, and it would try every pair.
+    """
+    rows = Span.objects.filter(id__in=ids).order_by()
+    return rows.filter(trace_row__in=set(traces)) if connection.vendor == "postgresql" else rows
 
 
 def write_spans(written: Written) -> None:

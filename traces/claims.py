@@ -1,7 +1,7 @@
-"""Inserting the rows of new traces and locking those of existing ones, in one statement."""
+"""Many rows of traces in one statement: inserting the new and locking those that exist, and writing summaries."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -44,6 +44,19 @@ _INSERT = (
     f"INSERT INTO {_table} ({', '.join(_COLUMNS)}) {{rows}} "
     "ON CONFLICT (id) DO UPDATE SET refresh_due = TRUE RETURNING id, refresh_due, span_count, day"
 )
+_SET = (*SUMMARY_COLUMNS, "refreshed_at")
+_SET_FROM_JSON = ", ".join(f"{name} = value ->> {name!r}" for name in _SET)
+_SET_FROM_ROW = ", ".join(f"{name} = made.{name}" for name in _SET)
+_UPDATE = {
+    "postgresql": f"UPDATE {_table} SET refresh_due = FALSE, {_SET_FROM_ROW} "  # noqa: S608
+    f"FROM json_populate_recordset(NULL::{_table}, %s) AS made WHERE {_table}.id = made.id",
+    "sqlite": f"UPDATE {_table} SET refresh_due = FALSE, {_SET_FROM_JSON} "  # noqa: S608
+    f"FROM json_each(%s) WHERE {_table}.id = value ->> 'id'",
+}
+_UPDATE_ONE = (
+    f"UPDATE {_table} SET refresh_due = FALSE, {', '.join(f'{name} = %s' for name in _SET)} "  # noqa: S608
+    f'WHERE "{_table}"."id" = %s'
+)
 _uuid, _date = UUIDField(), DateField()
 
 
@@ -71,7 +84,10 @@ def claim(claims: Iterable[Claim], now: datetime.datetime) -> dict[UUID, Existin
     """
     time = str(connection.ops.adapt_datetimefield_value(now))
     ends = {"refresh_due": False, "day": now.date(), "created_at": time, "refreshed_at": time}
-    rows = [_row(made) | ends for made in claims]
+    rows = [
+        _row(made.key, made.summary) | {"project_id": made.project_id, "trace_id": made.trace_id} | ends
+        for made in claims
+    ]
     existing: dict[UUID, Existing] = {}
     if is_cluster():
         statement, parameters = _each_bound(rows)
@@ -91,10 +107,25 @@ def _each_bound(rows: Sequence[dict[str, Any]]) -> tuple[str, list[Any]]:
     return f"VALUES {', '.join([marks] * len(rows))}", [row[name] for row in rows for name in _COLUMNS]
 
 
-def _row(made: Claim) -> dict[str, Any]:
-    summary = made.summary
+def write_summaries(summaries: Mapping[UUID, TraceSummary], now: datetime.datetime) -> None:
+    """Set the summaries of traces that the caller has locked, and that they are not due any more.
+
+    One statement; on a cluster one for each, so that each goes to its shard only.
+    """
+    time = str(connection.ops.adapt_datetimefield_value(now))
+    rows = [_row(key, summary) | {"refreshed_at": time} for key, summary in summaries.items()]
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        if is_cluster():
+            cursor.executemany(_UPDATE_ONE, [[row[name] for name in (*_SET, "id")] for row in rows])
+        else:
+            cursor.execute(_UPDATE[connection.vendor], [orjson.dumps(rows).decode()])
+
+
+def _row(key: UUID, summary: TraceSummary) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(summary, name) for name in SUMMARY_COLUMNS}
-    row |= {"id": made.key.hex, "project_id": made.project_id, "trace_id": made.trace_id}
+    row["id"] = key.hex
     row["model_names"] = orjson.dumps(summary.model_names).decode()
     row["cost_usd"] = None if summary.cost_usd is None else str(summary.cost_usd)
     return row

@@ -17,6 +17,7 @@ from spans.semconv import normalize
 from traces import rollup
 from traces.models import Trace
 from traces.queries import spans_of
+from traces.rollup import Change
 from traces.summary import summarize
 from traces.turns import turn
 
@@ -109,15 +110,9 @@ def _write(
         if len(rows) == SPANS_A_QUERY:
             total.changed += _update(rows)
     total.changed += _update(rows)
-    small = list(
-        Trace.objects.filter(pk__in=locked, span_count__lte=rollup.IMMEDIATE_SPANS)
-        .order_by()
-        .values_list("pk", flat=True)
-    )
-    stored = rollup.load_rows(small)
-    for key in small:
-        if stored[key]:
-            rollup.update(key, summarize(stored[key]), stored[key], changed=key in changed)
+    small = Trace.objects.filter(pk__in=locked, span_count__lte=rollup.IMMEDIATE_SPANS)
+    stored = rollup.load_rows(dict(small.order_by().values_list("pk", "day")))
+    rollup.update([Change(key, summarize(rows), rows, changed=key in changed) for key, rows in stored.items()])
 
 
 def _update(rows: list[list[Any]]) -> int:

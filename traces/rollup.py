@@ -4,8 +4,9 @@ Whoever changes a trace's spans holds the lock of its row until commit. `claims.
 of the keys, so that writers wait for each other and never deadlock.
 """
 
+import datetime
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,15 +15,19 @@ from django.utils import timezone
 
 from spans.keys import span_row_key
 from spans.models import Span
-from spans.writer import IDS_A_QUERY
-from traces.claims import SUMMARY_COLUMNS
+from spans.writer import rows_by_key
+from traces.claims import SUMMARY_COLUMNS, write_summaries
 from traces.models import Trace
 from traces.summary import TraceSummary, summarize
 
 # Up to so many spans a trace is summarised with every request that touches it; a larger one soon after, by the worker,
 # so that the cost of a request does not grow with its trace.
 IMMEDIATE_SPANS = 2_000
+# So many stored rows are read for one request's summaries; the worker does the rest.
+IMMEDIATE_ROWS = 20_000
 KEYS_A_TRANSACTION = 100
+TRACES_A_STATEMENT = 1_000
+SPANS_A_STATEMENT = 500
 
 
 class SummaryRow(NamedTuple):
@@ -57,35 +62,72 @@ class SummaryRow(NamedTuple):
     counted: bool
 
 
-def load_rows(keys: Collection[UUID]) -> dict[UUID, list[SummaryRow]]:
-    """The stored spans of the traces, narrow. One query."""
+class Change(NamedTuple):
+    """What becomes of a locked trace: its summary, its stored rows that stay, and whether its spans changed."""
+
+    key: UUID
+    summary: TraceSummary
+    rows: Sequence[SummaryRow]
+    changed: bool
+
+
+def load_rows(days: Mapping[UUID, datetime.date]) -> dict[UUID, list[SummaryRow]]:
+    """The stored spans of the traces, whose days lead to their partitions, narrow. One query."""
     rows: dict[UUID, list[SummaryRow]] = defaultdict(list)
-    columns = Span.objects.filter(trace_row__in=keys).order_by().values_list("trace_row_id", *SummaryRow._fields)
+    spans = Span.objects.filter(trace_row__in=days.keys(), day__in=set(days.values())).order_by()
+    columns = spans.values_list("trace_row_id", *SummaryRow._fields)
     for key, *values in columns.iterator(chunk_size=2_000):
         rows[key].append(SummaryRow(*values))
     return rows
 
 
-def update(key: UUID, summary: TraceSummary, rows: Sequence[SummaryRow], changed: bool) -> None:
-    """Write a locked trace's summary, and `counted` of those stored rows for which it changed.
+def update(changes: Sequence[Change]) -> None:
+    """Write the summaries of locked traces, and `counted` of those stored rows for which it changed.
 
     `refreshed_at`, which readers that follow changes look at, moves where `changed` is true or the summary differs.
-    Two or three queries.
+    One to four statements a thousand traces, more where thousands of spans count otherwise.
     """
-    values = {name: getattr(summary, name) for name in SUMMARY_COLUMNS}
-    trace = Trace.objects.filter(pk=key)
-    moved = changed or trace.values(*SUMMARY_COLUMNS).first() != values
-    trace.update(refresh_due=False, **(values | {"refreshed_at": timezone.now()} if moved else {}))
+    for start in range(0, len(changes), TRACES_A_STATEMENT):
+        part = changes[start : start + TRACES_A_STATEMENT]
+        moved = _moved(part)
+        write_summaries({change.key: change.summary for change in moved}, timezone.now())
+        if len(moved) < len(part):
+            unmoved = {change.key for change in part} - {change.key for change in moved}
+            Trace.objects.filter(pk__in=unmoved).update(refresh_due=False)
     for counted in (True, False):
-        wrong = [row.span_id for row in rows if row.counted != counted and (row.span_id in summary.counted) == counted]
-        for start in range(0, len(wrong), IDS_A_QUERY):
-            ids = [span_row_key(key, span_id) for span_id in wrong[start : start + IDS_A_QUERY]]
-            Span.objects.filter(trace_row=key, id__in=ids).update(counted=counted)
+        wrong = [
+            (change.key, span_row_key(change.key, row.span_id))
+            for change in changes
+            for row in change.rows
+            if row.counted != counted and (row.span_id in change.summary.counted) == counted
+        ]
+        for start in range(0, len(wrong), SPANS_A_STATEMENT):
+            keys, ids = zip(*wrong[start : start + SPANS_A_STATEMENT], strict=True)
+            rows_by_key(keys, ids).update(counted=counted)
+
+
+def _moved(changes: Sequence[Change]) -> list[Change]:
+    """Those whose spans changed or whose stored summary is another one. One query if there are such as may not be."""
+    unchanged = [change.key for change in changes if not change.changed]
+    if not unchanged:
+        return list(changes)
+    found = Trace.objects.filter(pk__in=unchanged).order_by().values_list("pk", *SUMMARY_COLUMNS)
+    stored = {key: values for key, *values in found}
+    return [
+        change
+        for change in changes
+        if change.changed or stored.get(change.key) != [getattr(change.summary, name) for name in SUMMARY_COLUMNS]
+    ]
 
 
 def lock(keys: Iterable[UUID]) -> list[UUID]:
     """Lock the traces in key order; those that are gone are left out."""
     return [key for key in sorted(keys) if Trace.objects.filter(pk=key).update(refresh_due=True)]
+
+
+def days_of(keys: Iterable[UUID]) -> dict[UUID, datetime.date]:
+    """The days of these traces that are there. One query."""
+    return dict(Trace.objects.filter(pk__in=keys).order_by().values_list("pk", "day"))
 
 
 def refresh(keys: Iterable[UUID], changed: bool = False) -> None:
@@ -97,10 +139,8 @@ def refresh(keys: Iterable[UUID], changed: bool = False) -> None:
     for start in range(0, len(ordered), KEYS_A_TRANSACTION):
         with transaction.atomic():
             locked = lock(ordered[start : start + KEYS_A_TRANSACTION])
-            rows = load_rows(locked)
-            for key in locked:
-                if rows[key]:
-                    update(key, summarize(rows[key]), rows[key], changed)
+            rows = load_rows(days_of(locked))
+            update([Change(key, summarize(rows[key]), rows[key], changed) for key in locked if rows[key]])
 
 
 def refresh_due(limit: int = 100) -> int:

@@ -1,5 +1,6 @@
 """Storing the spans of requests: spans, the summaries of their traces and the receipts, in one transaction."""
 
+import datetime
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from traces.claims import Claim, Existing, claim
 from traces.group_commit import GroupCommit
 from traces.receipt_models import ExportReceipt
 from traces.receipts import write_receipts
-from traces.rollup import SummaryRow
+from traces.rollup import Change, SummaryRow
 from traces.summary import TraceSummary, summarize
 from traces.turns import limit_waiting, turn
 
@@ -77,8 +78,7 @@ def _write(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
     """Write all of them in one transaction, or none.
 
     Statements: one for the traces, one look for their log records, one bulk insert and one for the receipts where all
-    traces are new, and two for each trace with log records; for those that exist, two look-ups more and two or three
-    updates a trace.
+    traces are new; two look-ups and an update more where some exist, and more for thousands of traces.
     """
     traces = _by_trace(arrivals)
     with turn(lock_seconds), transaction.atomic():
@@ -146,10 +146,12 @@ def _write_traces(traces: dict[UUID, _Trace]) -> Written:
         for record in trace.records.values():
             record.day = day
     fresh = [record for key, trace in traces.items() if key not in existing for record in trace.records.values()]
+    changes = []
     for key in with_logs - existing.keys():
         summary = summarize(list(traces[key].records.values()))
         _mark_counted(traces[key].records.values(), summary)
-        rollup.update(key, summary, [], changed=True)
+        changes.append(Change(key, summary, [], changed=True))
+    rollup.update(changes)
     written = Written(fresh, [], 0)
     if existing:
         found = sort_out(record for key in existing for record in traces[key].records.values())
@@ -176,18 +178,25 @@ def _normalize_with_logs(traces: dict[UUID, _Trace]) -> set[UUID]:
 
 
 def _update_existing(existing: dict[UUID, Existing], written: Written) -> None:
-    """Summarise existing traces as they will be once `written` is stored; large ones stay marked as due."""
+    """Summarise existing traces as they will be once `written` is stored; large ones, and what is beyond so many rows
+    to read, stay marked as due.
+    """
     coming: dict[str, list[SpanRecord]] = defaultdict(list)
     for record in written.added + written.replaced:
         coming[record.trace_row_id].append(record)
-    small = [
-        key for key, trace in existing.items() if trace.span_count + len(coming[key.hex]) <= rollup.IMMEDIATE_SPANS
-    ]
-    stored = rollup.load_rows(small)
-    for key in small:
+    days: dict[UUID, datetime.date] = {}
+    left = rollup.IMMEDIATE_ROWS
+    for key, trace in existing.items():
+        if trace.span_count + len(coming[key.hex]) <= rollup.IMMEDIATE_SPANS and trace.span_count <= left:
+            days[key] = trace.day
+            left -= trace.span_count
+    stored = rollup.load_rows(days)
+    changes = []
+    for key in days:
         arriving = {record.span_id for record in coming[key.hex]}
         staying = [row for row in stored[key] if row.span_id not in arriving]
         together: list[SummaryRow | SpanRecord] = [*staying, *coming[key.hex]]
         summary = summarize(together)
         _mark_counted(coming[key.hex], summary)
-        rollup.update(key, summary, staying, changed=bool(arriving))
+        changes.append(Change(key, summary, staying, changed=bool(arriving)))
+    rollup.update(changes)

@@ -217,3 +217,23 @@ def test_a_request_for_new_traces_takes_a_fixed_number_of_statements(project, dj
     # savepoint, traces, log records, spans, receipt, release; on PostgreSQL first the bounds of waiting
     with django_assert_num_queries(6 + (connection.vendor == "postgresql")):
         export(export_request(*[span() for _ in range(50)]), project)
+
+
+@pytest.mark.parametrize("traces", [3, 60])
+def test_a_request_for_existing_traces_takes_a_fixed_number_of_statements(project, traces, django_assert_num_queries):
+    ids = [new_trace_id() for _ in range(traces)]
+    export(export_request(*[span("first", trace_id=trace_id) for trace_id in ids]), project)
+    # as for new traces, and one each for the stored versions, the stored rows and the summaries
+    with django_assert_num_queries(9 + (connection.vendor == "postgresql")):
+        export(export_request(*[span("second", trace_id=trace_id) for trace_id in ids]), project)
+    assert set(Trace.objects.values_list("span_count", "refresh_due")) == {(2, False)}
+
+
+def test_what_is_too_much_to_summarise_at_once_is_left_to_the_worker(project, monkeypatch):
+    monkeypatch.setattr("traces.rollup.IMMEDIATE_ROWS", 2)
+    ids = [new_trace_id() for _ in range(3)]
+    for _ in range(2):
+        export(export_request(*[span(trace_id=trace_id) for trace_id in ids]), project)
+    assert sorted(Trace.objects.values_list("span_count", "refresh_due")) == [(1, True), (2, False), (2, False)]
+    assert refresh_due() == 1
+    assert set(Trace.objects.values_list("span_count", "refresh_due")) == {(2, False)}
