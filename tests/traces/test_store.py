@@ -8,6 +8,7 @@ from django.db import connection
 
 from projects.models import Project
 from spans.models import Span
+from spans.semconv import normalize
 from tests.builders import export_request, new_trace_id, span
 from traces.models import Trace
 from traces.otlp.receiver import export
@@ -237,3 +238,19 @@ def test_what_is_too_much_to_summarise_at_once_is_left_to_the_worker(project, mo
     assert sorted(Trace.objects.values_list("span_count", "refresh_due")) == [(1, True), (2, False), (2, False)]
     assert refresh_due() == 1
     assert set(Trace.objects.values_list("span_count", "refresh_due")) == {(2, False)}
+
+
+def test_a_span_that_no_convention_can_read_is_stored_with_a_warning(project, monkeypatch, caplog):
+    def failing(record, tables):
+        if record.name == "odd":
+            raise ValueError("a prompt that nobody may read")
+        normalize(record, tables)
+
+    monkeypatch.setattr("traces.otlp.receiver.normalize", failing)
+    export(export_request(span("odd", attrs={"input.value": "x"}), span("even")), project)
+    assert dict(Span.objects.values_list("name", "warnings")) == {
+        "odd": ["its conventions could not be read; only the raw attributes are shown"],
+        "even": [],
+    }
+    assert "ValueError in failing" in caplog.text
+    assert "prompt" not in caplog.text

@@ -1,5 +1,7 @@
 """The one ingest function behind HTTP, gRPC and the import command."""
 
+import logging
+import traceback
 from collections.abc import Iterable
 from time import perf_counter
 from uuid import UUID
@@ -12,8 +14,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from projects.models import Project
+from spans import values
 from spans.limits import limits
 from spans.project_tables import tables_for
+from spans.records import SpanRecord
 from spans.sanitizers import sanitize
 from spans.semconv import normalize
 from traces.database_faults import leave_read_only_session
@@ -22,6 +26,8 @@ from traces.otlp.decode import Decoded, Rejection, decode
 from traces.receipt_models import ExportReceipt, ReceiptStatus, RejectedSpans
 from traces.receipts import open_receipt
 from traces.store import Arrival, Stored, store
+
+logger = logging.getLogger(__name__)
 
 
 def export(
@@ -48,7 +54,10 @@ def export_parts(
     limit = limits()
     for record in decoded.records:
         sanitize(record, limit)
-        normalize(record, tables)
+        try:
+            normalize(record, tables)
+        except Exception as error:  # noqa: BLE001 - the span is stored all the same, and so are the others
+            _note_unread(record, error)
 
     def finish(stored: Stored) -> None:
         _fill(receipt, decoded, stored)
@@ -69,6 +78,16 @@ def export_parts(
         response.partial_success.rejected_spans = receipt.spans_rejected
         response.partial_success.error_message = receipt.message
     return response
+
+
+def _note_unread(record: SpanRecord, error: Exception) -> None:
+    """Warn on the span that its conventions were not read, and log where it failed, but nothing of what it holds."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error(
+        "A span's conventions could not be read: %s in %s", type(error).__name__, f"{frame.name}:{frame.lineno}"
+    )
+    record.warnings.append("its conventions could not be read; only the raw attributes are shown")
+    record.warnings_json = values.dumps(record.warnings)
 
 
 def _fill(receipt: ExportReceipt, decoded: Decoded, stored: Stored) -> None:
