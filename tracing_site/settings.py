@@ -114,7 +114,7 @@ if DATABASE_URL.partition(":")[0] not in {"sqlite", "postgresql", "postgres"}:
     raise SystemExit(f"DATABASE_URL must be a sqlite:// or postgresql:// URL, not {DATABASE_URL.partition(':')[0]}://.")
 DATABASE_REPLICA_URL = env("DATABASE_REPLICA_URL")
 DATABASE_TRANSACTION_POOLING = env_bool("DATABASE_TRANSACTION_POOLING", False)
-DATABASE_PREPARE_THRESHOLD = env_int("DATABASE_PREPARE_THRESHOLD", 0)
+DATABASE_PREPARE_THRESHOLD = env_int("DATABASE_PREPARE_THRESHOLD", 0 if DATABASE_TRANSACTION_POOLING else 5)
 
 
 # libpq's defaults wait hours for a server that has gone without a word, and with it every request of a group commit.

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 # Clients take a moment to connect again; until then nobody knows how even the shares have become.
-SETTLING_SECONDS = 1.0
+SETTLING_SECONDS = 0.25
 
 
 class Shares:
