@@ -1,20 +1,23 @@
 """Cutting records that are over a limit: what is lost is counted where OTLP counts it, and said in a warning."""
 
+import time
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
 from spans.records import SpanRecord
+from spans.timestamps import CLOCK_AHEAD_NS
 from spans.values import TaggedMap
 
 
 class Limits(NamedTuple):
-    """What a span may hold: the first so many of each, and values of so many bytes."""
+    """What a span may hold: the first so many of each, values of so many bytes, and times up to this one."""
 
     attributes: int
     events: int
     links: int
     value_bytes: int
+    time_unix_nano: int
 
 
 def limits() -> Limits:
@@ -24,6 +27,7 @@ def limits() -> Limits:
         settings.MAX_EVENTS_PER_SPAN,
         settings.MAX_LINKS_PER_SPAN,
         settings.MAX_ATTRIBUTE_VALUE_BYTES,
+        time.time_ns() + CLOCK_AHEAD_NS,
     )
 
 

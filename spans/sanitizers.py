@@ -40,8 +40,6 @@ def encode_without_nul(value: object, warnings: list[str], field: str) -> bytes:
 
 
 def _replace_nul_in_texts(record: SpanRecord) -> None:
-    if NUL not in record.name and NUL not in record.status_message and NUL not in record.trace_state:
-        return
     for field in ("name", "status_message", "trace_state"):
         text = getattr(record, field)
         if NUL in text:
@@ -76,25 +74,29 @@ def _check_parent(record: SpanRecord) -> None:
         record.warnings.append("parent span id is all zero; treated as a root")
 
 
-def _check_times(record: SpanRecord) -> None:
-    if record.end_time_unix_nano == 0:
+def _check_times(record: SpanRecord, limit: Limits) -> None:
+    start, end = record.start_time_unix_nano, record.end_time_unix_nano
+    if end == 0:
         record.warnings.append("the span has no end time")
-    elif record.start_time_unix_nano < YEAR_2000_UNIX_NANO <= record.end_time_unix_nano:
+    elif start < YEAR_2000_UNIX_NANO <= end:
         record.warnings.append("the start time lies before the year 2000; durations leave it out")
-    elif record.end_time_unix_nano < record.start_time_unix_nano:
+    elif end < start:
         record.warnings.append("the span ends before it starts")
-    if ahead := ahead_ns(max(record.start_time_unix_nano, record.end_time_unix_nano)):
-        record.warnings.append(f"sent {format_duration(ahead)} before its own time: the sender's clock is ahead")
+    latest = limit.time_unix_nano
+    if start > latest or end > latest:
+        ahead = format_duration(ahead_ns(max(start, end)))
+        record.warnings.append(f"sent {ahead} before its own time: the sender's clock is ahead")
 
 
 def sanitize(record: SpanRecord, limit: Limits) -> None:
     """Run every repair, in order. Afterwards the record's JSON texts are set and the database can store all of it."""
     cut_counts(record, limit)
-    _replace_nul_in_texts(record)
+    if NUL in record.name or NUL in record.status_message or NUL in record.trace_state:
+        _replace_nul_in_texts(record)
     _encode_json(record)
     if may_have_long_values(record, limit) and cut_values(record, limit):
         _encode_json(record)
     _check_parent(record)
-    _check_times(record)
+    _check_times(record, limit)
     if record.warnings:
         record.warnings_json = values.dumps(record.warnings)

@@ -169,7 +169,7 @@ def _count_json_tokens(body: bytes) -> None:
 
 
 def _parse_protobuf(body: bytes, message_class: type[M]) -> M:
-    if body.count(0) > MAX_EMPTY_ELEMENTS:
+    if len(body) > MAX_EMPTY_ELEMENTS and body.count(0) > MAX_EMPTY_ELEMENTS:
         _refuse_bomb(sum(map(body.count, _EMPTY_PROTOBUF_ELEMENTS)))
     try:
         message = message_class.FromString(body)
