@@ -25,6 +25,8 @@ from benchmarks.load import Load, Outcome, run
 from tests.servers import ROOT, clean_environment, free_port, postgres, running, temporary_directory
 
 TABLE = "spans_span"
+# Enough that every process has connections, prepared statements and its caches
+WARM_UP = 100
 AUTH_KEY = "benchmark-key-of-the-default-project"
 
 
@@ -126,7 +128,7 @@ def measure(load: Load, workers: int, stored_spans: int) -> tuple[Outcome, float
         web(database_url, directory, workers) as url,
     ):
         headers = {"x-bee-authorization": AUTH_KEY}
-        run(Load(requests=20, spans=load.spans), f"{url}/v1/traces", headers, seed=2)
+        run(Load(requests=WARM_UP, spans=load.spans), f"{url}/v1/traces", headers, seed=2)
         with psycopg.connect(database_url) as connection:
             if stored_spans:
                 fill(connection, stored_spans)
@@ -142,7 +144,7 @@ def measure(load: Load, workers: int, stored_spans: int) -> tuple[Outcome, float
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=600)
+    parser.add_argument("--requests", type=int, default=1500)
     parser.add_argument("--spans", type=int, default=100, help="spans a request")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--characters", type=int, default=1200, help="length of a prompt; 1200 makes 2.5 KB a span")

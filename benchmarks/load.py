@@ -1,10 +1,11 @@
 """OTLP load: LLM traces as prebuilt request bodies, and clients that send them as fast as they are answered."""
 
-import http.client
 import itertools
 import json
 import multiprocessing
 import random
+import re
+import socket
 import statistics
 import threading
 import time
@@ -183,14 +184,60 @@ class Outcome:
         return self.acknowledged / self.seconds
 
 
+class Sender:
+    """One connection that is kept as long as the server keeps it, and does as little as can be: the server shares its
+    cores, and http.client would take a tenth of them for reading the answers' headers.
+    """
+
+    def __init__(self, url: str, headers: dict[str, str]) -> None:
+        target = urlsplit(url)
+        self.address = (target.hostname or "localhost", target.port or 80)
+        lines = [f"POST {target.path} HTTP/1.1", f"Host: {target.netloc}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.head = "\r\n".join(lines).encode("latin-1")
+        self.socket: socket.socket | None = None
+
+    def post(self, body: bytes) -> str:
+        """The status of the answer. Raises OSError; the next call connects again."""
+        try:
+            if self.socket is None:
+                self.socket = socket.create_connection(self.address, timeout=120)
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.sendall(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (self.head, len(body), body))
+            return self._answer(self.socket)
+        except OSError:
+            self.close()
+            raise
+
+    def _answer(self, connection: socket.socket) -> str:
+        received = b""
+        end = -1
+        while end < 0 or len(received) < end:
+            part = connection.recv(65_536)
+            if not part:
+                raise ConnectionResetError("the connection ended before the answer did")
+            received += part
+            if end < 0 and (head_end := received.find(b"\r\n\r\n")) >= 0:
+                head = received[:head_end].lower()
+                length = re.search(rb"\r\ncontent-length: *(\d+)", head)
+                end = head_end + 4 + (int(length[1]) if length else 0)
+        if b"\r\nconnection: close" in head:
+            self.close()
+        return received[9:12].decode()
+
+    def close(self) -> None:
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
+
 def _send(load: Load, bodies: Sequence[bytes], url: str, headers: dict[str, str]) -> Outcome:
-    target = urlsplit(url)
     results: list[tuple[str, float]] = []
     barrier = threading.Barrier(load.clients + 1)
     begun: list[float] = []
 
     def client(lane: int) -> None:
-        connection = http.client.HTTPConnection(target.netloc, timeout=120)
+        sender = Sender(url, headers)
         barrier.wait()
         for number in range(lane, len(bodies), load.clients):
             if load.rate:
@@ -199,15 +246,11 @@ def _send(load: Load, bodies: Sequence[bytes], url: str, headers: dict[str, str]
             if load.seconds and begun and started - begun[0] > load.seconds:
                 break
             try:
-                connection.request("POST", target.path, bodies[number], headers)
-                response = connection.getresponse()
-                response.read()
-                answer = str(response.status)
-            except (OSError, http.client.HTTPException) as error:
+                answer = sender.post(bodies[number])
+            except OSError as error:
                 answer = type(error).__name__
-                connection.close()
             results.append((answer, (time.perf_counter() - started) * 1000))
-        connection.close()
+        sender.close()
 
     threads = [threading.Thread(target=client, args=(lane,)) for lane in range(load.clients)]
     for thread in threads:

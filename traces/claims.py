@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -57,6 +58,7 @@ _UPDATE_ONE = (
     f"UPDATE {_table} SET refresh_due = FALSE, {', '.join(f'{name} = %s' for name in _SET)} "  # noqa: S608
     f'WHERE "{_table}"."id" = %s'
 )
+_values = attrgetter(*SUMMARY_COLUMNS)
 _uuid, _date = UUIDField(), DateField()
 
 
@@ -124,7 +126,7 @@ def write_summaries(summaries: Mapping[UUID, TraceSummary], now: datetime.dateti
 
 
 def _row(key: UUID, summary: TraceSummary) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(summary, name) for name in SUMMARY_COLUMNS}
+    row: dict[str, Any] = dict(zip(SUMMARY_COLUMNS, _values(summary), strict=True))
     row["id"] = key.hex
     row["model_names"] = orjson.dumps(summary.model_names).decode()
     row["cost_usd"] = None if summary.cost_usd is None else str(summary.cost_usd)
