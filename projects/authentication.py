@@ -41,9 +41,17 @@ def key_text(headers: Mapping[str, str]) -> str | None:
 
 
 def known_key(headers: Mapping[str, str]) -> ApiKey | None:
-    """The usable key that the headers carry if it was looked up just now. No query."""
+    """The usable key that the headers carry if it was looked up just now. No query.
+
+    Raises InvalidKey where there is none, or where it was looked up just now and not found.
+    """
     text = key_text(headers)
-    return known_keys.get(hash_key(text)) if text else None
+    if not text:
+        raise InvalidKey(MISSING_KEY)
+    key_hash = hash_key(text)
+    if known_keys.is_refused(key_hash):
+        raise InvalidKey(INVALID_KEY)
+    return known_keys.get(key_hash)
 
 
 def find_key(headers: Mapping[str, str]) -> ApiKey:
@@ -54,6 +62,7 @@ def find_key(headers: Mapping[str, str]) -> ApiKey:
     changes = known_keys.changes
     key = ApiKey.objects.lookup(text)
     if key is None:
+        known_keys.refuse(hash_key(text), changes)
         raise InvalidKey(INVALID_KEY)
     known_keys.remember(key, changes)
     return key

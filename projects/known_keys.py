@@ -1,4 +1,4 @@
-"""API keys that were looked up a moment ago: a sender that goes on sending costs no query a request.
+"""API keys that were looked up a moment ago, found or not: a sender that goes on sending costs no query a request.
 
 What this process changes, it knows at once; what another one changes, after REMEMBERED_SECONDS.
 """
@@ -22,6 +22,7 @@ class KnownKeys:
     def __init__(self) -> None:
         self._lock = Lock()
         self._keys: dict[str, tuple[float, ApiKey]] = {}
+        self._refused: dict[str, float] = {}
         self.changes = 0
 
     def get(self, key_hash: str) -> "ApiKey | None":
@@ -40,6 +41,20 @@ class KnownKeys:
                 self._keys.clear()
             self._keys[key.key_hash] = time.monotonic(), key
 
+    def is_refused(self, key_hash: str) -> bool:
+        """Whether the key was looked up just now and was not there, or not usable."""
+        refused_at = self._refused.get(key_hash)
+        return refused_at is not None and time.monotonic() - refused_at <= REMEMBERED_SECONDS
+
+    def refuse(self, key_hash: str, changes: int) -> None:
+        """Remember that a key may not be used, unless something has changed since `changes` was read."""
+        with self._lock:
+            if changes != self.changes:
+                return
+            if len(self._refused) >= REMEMBERED_KEYS:
+                self._refused.clear()
+            self._refused[key_hash] = time.monotonic()
+
     def forget(self, **_: Any) -> None:
         """Forget all, since a key or a project changes, now and when the change is committed. A receiver of signals."""
         self._clear()
@@ -50,6 +65,7 @@ class KnownKeys:
         with self._lock:
             self.changes += 1
             self._keys.clear()
+            self._refused.clear()
 
 
 known_keys = KnownKeys()

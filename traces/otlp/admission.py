@@ -76,7 +76,10 @@ class ExportThreads:
         self.taken = 0
 
     async def authenticate(self, headers: Mapping[str, str]) -> ApiKey:
-        """The key in the headers, whose project may send now. Raises OtlpError (401, 429, 503), LimitReached."""
+        """The key in the headers, whose project may send now.
+
+        Raises OtlpError (401, 429, 503), InvalidKey, LimitReached.
+        """
         known = known_key(headers)
         if known is not None and not meter.needs_query(known.project):
             key = let_in(known)

@@ -127,9 +127,8 @@ class Gate:
 
     async def serve_site(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_fields(scope)
-        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
-            body = b""
-        else:
+        body = b""
+        if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             try:
                 body = await self.read_body(headers, receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
             except ClientGone:
@@ -137,8 +136,10 @@ class Gate:
             except OtlpError as error:
                 await send_answer(send, site_error(error))
                 return
+        try:
+            await self.site(with_length(scope, len(body)), replay(body), send)  # type: ignore[arg-type]
+        finally:
             self.body_bytes -= len(body)
-        await self.site(with_length(scope, len(body)), replay(body), send)  # type: ignore[arg-type]
 
     async def read_body(self, headers: dict[str, str], receive: Receive, limit_bytes: int) -> bytes:
         """The whole body. It stays counted in `body_bytes` until the caller ends that. Raises OtlpError, ClientGone."""

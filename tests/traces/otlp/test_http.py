@@ -1,5 +1,6 @@
 """OTLP over HTTP through the real server: requirements 1, 2, 3, 4 and 8.2."""
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -25,6 +26,7 @@ from tests.builders import export_request, span
 from tests.traces.otlp.conftest import HttpReceiver, Reply, reply, wait_for
 from traces.otlp import codec
 from traces.otlp.codec import Encoding
+from traces.otlp.gate import Gate
 from traces.receipt_models import ExportReceipt
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -420,3 +422,22 @@ def test_ten_thousand_attributes_and_a_thousand_events_and_links_are_stored(rece
     assert receiver.post(body(export_request(message))).status == 200
     stored = Span.objects.get()
     assert (len(stored.attributes), len(stored.events), len(stored.links)) == (10_000, 1000, 1000)
+
+
+def test_the_body_of_a_site_request_counts_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(None)
+    counted: list[int] = []
+
+    async def site(*_: Any) -> None:
+        counted.append(gate.body_bytes)
+        raise RuntimeError("the page failed")
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"12345", "more_body": False}
+
+    monkeypatch.setattr(gate, "site", site)
+    headers = [(b"content-length", b"5")]
+    scope = {"type": "http", "method": "POST", "path": "/admin/", "query_string": b"", "headers": headers}
+    with pytest.raises(RuntimeError):
+        asyncio.run(gate(scope, receive, site))
+    assert (counted, gate.body_bytes) == ([5], 0)
