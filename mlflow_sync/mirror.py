@@ -8,7 +8,7 @@ import datetime
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,14 +26,13 @@ from spans.logs import attach_logs
 from spans.models import Span
 from spans.project_tables import tables_for
 from traces.models import Trace
-from traces.queries import spans_of
+from traces.queries import span_pages, spans_of
 from traces.tree import assemble
 
 logger = logging.getLogger(__name__)
 
 # A claim is renewed with every request for spans, and a request may take two minutes.
 CLAIM = datetime.timedelta(minutes=5)
-SPANS_A_REQUEST = 500
 BYTES_A_REQUEST = 8 * 1024 * 1024
 IDS_A_DELETION = 100
 FIRST_RETRY = datetime.timedelta(seconds=10)
@@ -151,7 +150,8 @@ def _mirror_one(row: MlflowTrace, client: MlflowClient) -> None:
     tables = tables_for(project)
     span_count = 0
     calls: list[Cost] = []
-    for rows in _span_pages(trace):
+    for rows in span_pages(trace):
+        attach_logs(rows)
         _send(identity, row.experiment_id, trace, rows, cut_parents, client)
         span_count += len(rows)
         calls += [cost for span in rows if span.counted and (cost := span_cost(span, tables))]
@@ -201,19 +201,6 @@ def _cycle_breakers(trace: Trace) -> set[str]:
     columns = ("span_id", "parent_span_id", "start_time_unix_nano")
     spans: Sequence[Any] = list(spans_of(trace).order_by().values_list(*columns, named=True))
     return {node.span.span_id for node in assemble(spans).roots if node.problem in {"own parent", "parent cycle"}}
-
-
-def _span_pages(trace: Trace) -> Iterator[list[Span]]:
-    """The trace's spans in the order of their keys, with their log records.
-
-    Two queries a page, none of them open while MLflow is busy.
-    """
-    spans = spans_of(trace).order_by("pk")
-    page = list(spans[:SPANS_A_REQUEST])
-    while page:
-        attach_logs(page)
-        yield page
-        page = list(spans.filter(pk__gt=page[-1].pk)[:SPANS_A_REQUEST]) if len(page) == SPANS_A_REQUEST else []
 
 
 def _send(

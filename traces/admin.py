@@ -324,6 +324,7 @@ class SpanAdmin(RecordedAdmin):
         filters.ServiceFilter,
         filters.SpanModelFilter,
         filters.SpanMinimumDurationFilter,
+        filters.TraceFilter,
         filters.SessionFilter,
         filters.UserFilter,
     )

@@ -15,7 +15,7 @@ from projects.roles import project_ids
 from spans.models import SpanType
 from spans.timestamps import CLOCK_AHEAD_NS, NS_PER_SECOND, to_unix_nano
 from traces.lists import duration_ns
-from traces.models import TraceStatus
+from traces.models import Trace, TraceStatus
 
 MAX_TEXT = 500
 LAST_UNIX_NANO = 2**63 - 2
@@ -205,6 +205,17 @@ class SpanModelFilter(ModelFilter):
     def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         either = queryset.filter(response_model__icontains=self.chosen)
         return either | queryset.filter(request_model__icontains=self.chosen)
+
+
+class TraceFilter(ParameterFilter):
+    title = "Trace"
+    parameter_names = ("trace",)
+    placeholder = "OTel trace id"
+    indexed = True
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        days = dict(Trace.objects.filter(trace_id=self.chosen.lower()).order_by().values_list("pk", "day"))
+        return queryset.filter(trace_row__in=days.keys(), day__in=set(days.values()))
 
 
 class SessionFilter(ParameterFilter):

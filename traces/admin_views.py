@@ -4,6 +4,7 @@ Whoever calls them has limited the traces to the user's projects; a trace or spa
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.html import format_html
 
 from projects.models import Project
@@ -19,7 +21,7 @@ from projects.roles import project_ids
 from spans.models import Span
 from traces.lists import Position, beyond
 from traces.models import Trace
-from traces.queries import get_span, get_trace, load_spans
+from traces.queries import MAX_SPANS, get_span, get_trace, load_spans
 from traces.session_pages import group_link
 from traces.span_detail import describe
 from traces.templatetags.tracing import cost, duration, number, sent_moment, tokens
@@ -35,6 +37,8 @@ FAILURES = 3
 # Failed spans that the keyboard finds before their rows are drawn
 FAILED_IDS = 1_000
 USAGE_ROWS = 200
+SPAN_ID = re.compile("[0-9a-f]{16}")
+COUNTS = {True: "counted", False: "not counted"}
 PROBLEMS = {
     MISSING_PARENT: "whose parent has not arrived: shown at the top",
     OWN_PARENT: "named as its own parent: shown at the top",
@@ -72,9 +76,14 @@ def find_trace(request: HttpRequest, identifier: str) -> Trace:
 
 
 def _load(trace: Trace) -> Waterfall[Any]:
-    """One query."""
+    """At most the first 10,000 spans. One query."""
     spans: list[Any] = load_spans(trace, payload=False)
     return layout(assemble(spans))
+
+
+def _is_cut(trace: Trace) -> bool:
+    """Whether the trace has more spans than its page draws."""
+    return trace.span_count > MAX_SPANS
 
 
 def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
@@ -82,7 +91,8 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
     waterfall = _load(trace)
     rows = waterfall.rows
     selected = request.GET.get("span", "")
-    if not any(row.span.span_id == selected for row in rows):
+    is_known = _is_cut(trace) and SPAN_ID.fullmatch(selected)  # one that is not drawn has its panel all the same
+    if not is_known and not any(row.span.span_id == selected for row in rows):
         selected = rows[0].span.span_id if rows else ""
     last = _last_row(rows, 0, selected)
     failed = failures(rows)
@@ -99,7 +109,7 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         "span_types": span_types(rows),
         "has_services": _has_services(waterfall),
         "warnings": warnings(trace, rows),
-        "usage": usage_rows([row.span for row in rows]),
+        "usage": None if _is_cut(trace) else usage_rows([row.span for row in rows]),
         "newer": neighbour(trace, older=False),
         "older": neighbour(trace, older=True),
     }
@@ -143,6 +153,8 @@ def usage_reason(trace: Trace, span: Span) -> str:
     """Why the span's usage is in the trace's totals, or why not; "" where it reports none. At most one query."""
     if span.input_tokens is None and span.output_tokens is None and span.cost_usd is None:
         return ""
+    if _is_cut(trace):
+        return COUNTS[span.counted]
     return count_usage(load_spans(trace, payload=False)).reason(span.span_id)
 
 
@@ -157,6 +169,16 @@ def warnings(trace: Trace, rows: list[Row[Any]]) -> list[str]:
             found.append(f"{count} span{'' if count == 1 else 's'} {text}.")
     if rows and not trace.root_span_id:
         found.append("The root span is missing.")
+    if _is_cut(trace):
+        spans = reverse("admin:spans_span_changelist", query={"trace": trace.trace_id, "project": trace.project_id})
+        found.append(
+            format_html(
+                'The first {} of {} spans are drawn here. <a href="{}">All are in the list of spans.</a>',
+                number(MAX_SPANS),
+                number(trace.span_count),
+                spans,
+            )
+        )
     return found
 
 

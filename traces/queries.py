@@ -16,6 +16,9 @@ from traces import rollup
 from traces.models import Trace
 
 TRACES_A_DELETION = 100
+# More spans of a trace are never in memory together: a trace has no limit, and a process has.
+MAX_SPANS = 10_000
+SPANS_A_PAGE = 500
 # The columns that hold a span's payload; without them a row is a few hundred bytes.
 PAYLOAD_FIELDS = ("attributes", "events", "links", "resource", "scope", "warnings")
 
@@ -106,9 +109,21 @@ def io_span(trace: Trace, field: str) -> Span | None:
 
 
 def load_spans(trace: Trace, payload: bool) -> list[Span]:
-    """The trace's spans by start and key. One query; without the payload the JSON columns are deferred."""
+    """The trace's spans by start and key, at most its first 10,000.
+
+    One query; without the payload the JSON columns are deferred.
+    """
     spans = spans_of(trace).order_by("start_time_unix_nano", "id")
-    return list(spans if payload else spans.defer(*PAYLOAD_FIELDS))
+    return list((spans if payload else spans.defer(*PAYLOAD_FIELDS))[:MAX_SPANS])
+
+
+def span_pages(trace: Trace) -> Iterator[list[Span]]:
+    """All of the trace's spans with their payload, in the order of their keys. A query a page, none left open."""
+    spans = spans_of(trace).order_by("pk")
+    page = list(spans[:SPANS_A_PAGE])
+    while page:
+        yield page
+        page = list(spans.filter(pk__gt=page[-1].pk)[:SPANS_A_PAGE]) if len(page) == SPANS_A_PAGE else []
 
 
 def load_spans_of(traces: Collection[Trace]) -> dict[UUID, list[Span]]:

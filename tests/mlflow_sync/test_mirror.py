@@ -16,6 +16,7 @@ from mlflow_sync.pull import mirror_again
 from projects.models import Project
 from tests.builders import attributes, export_request, new_span_id, new_trace_id, span
 from tests.mlflow_sync.conftest import MlflowApi, let_waits_end, mirror_all, pull_now, usage
+from traces import queries
 from traces.models import Trace
 from traces.queries import delete_traces
 
@@ -210,7 +211,7 @@ def test_what_mlflow_would_refuse_is_adapted(mlflow: MlflowApi, ingest: Ingest) 
 def test_a_large_trace_goes_in_several_requests(
     mlflow: MlflowApi, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirroring, "SPANS_A_REQUEST", 10)
+    monkeypatch.setattr(queries, "SPANS_A_PAGE", 10)
     monkeypatch.setattr(mirroring, "BYTES_A_REQUEST", 2_000)
     trace_id, root = new_trace_id(), new_span_id()
     children = [span(f"step {n}", trace_id=trace_id, parent_span_id=root, attrs={"n": "x" * 300}) for n in range(24)]

@@ -1,5 +1,6 @@
 """The admin's pages of traces and spans: who sees what, what they cost, and what they show."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -317,6 +318,29 @@ def test_a_huge_trace_is_shown_in_pieces(viewer, project):
     assert "701 spans are left" in first
     rest = [viewer.get(f"{LIST}{trace.pk}/rows/", {"from": at}).content.decode() for at in (500, 1000)]
     assert [html.count('role="treeitem"') for html in rest] == [500, 201]
+
+
+def test_of_a_trace_without_end_the_first_spans_are_drawn_and_the_others_found_in_the_list(
+    viewer, project, monkeypatch
+):
+    trace = store(project, 8)
+    store(project, 2)
+    monkeypatch.setattr("traces.queries.MAX_SPANS", 5)
+    monkeypatch.setattr("traces.admin_views.MAX_SPANS", 5)
+    first = viewer.get(page(trace)).content.decode()
+    assert first.count('role="treeitem"') == 5
+    assert "The first 5 of 8 spans" in first
+    assert "How the totals came about" not in first
+    link = re.search(r'href="([^"]*/spans/span/[?]trace=[^"]*)"', first)[1].replace("&amp;", "&")
+    rows = viewer.get(link).content.decode()
+    last = Span.objects.filter(trace_row=trace).order_by("start_time_unix_nano", "id").last()
+    assert rows.count('class="title"') == 8
+    assert f"span={last.span_id}" in rows
+    assert f'data-selected="{last.span_id}"' in viewer.get(page(trace), {"span": last.span_id}).content.decode()
+    last.input_tokens, last.counted = 5, True
+    last.save()
+    panel = viewer.get(f"{LIST}{trace.pk}/spans/{last.span_id}/").content.decode()
+    assert "<dt>In the totals</dt><dd>counted</dd>" in panel
 
 
 def test_the_span_filter_keeps_the_way_to_what_matches(viewer, project):

@@ -23,14 +23,13 @@ from traces.api.session_serializers import (
     UserDetailSerializer,
     UserSerializer,
 )
-from traces.api.views import ApiView, find_trace
+from traces.api.views import ApiView, check_size, find_trace
 from traces.lists import TRACE_ORDERINGS, Page, page
 from traces.models import Trace
 from traces.sessions import SESSIONS, USERS, Grouping, TimeRange, get_group, groups_page, traces_of
 from traces.usage import count_usage
 
 BY_START = TRACE_ORDERINGS["start_time"]
-MAX_USAGE_SPANS = 10_000
 
 
 def project_slugs(request: Request, slug: str) -> dict[int, str]:
@@ -149,6 +148,7 @@ class TraceUsageView(ApiView):
     @session_openapi.get_trace_usage
     def get(self, request: Request, trace_id: str) -> Response:
         trace = find_trace(request, trace_id)
+        check_size([trace], "the explanation of totals")
         spans = queries.load_spans(trace, payload=False)
         usage = count_usage(spans)
         rows = [
@@ -170,6 +170,6 @@ class TraceUsageView(ApiView):
             "counted_spans": counted,
             "priced_spans": usage.priced_spans,
             "priced_share": usage.priced_spans / counted if counted else None,
-            "spans": rows[:MAX_USAGE_SPANS],
+            "spans": rows,
         }
         return Response({"result": UsageSerializer(result).data})

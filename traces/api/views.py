@@ -47,8 +47,6 @@ from traces.otlp.codec import Encoding, serialize
 from traces.otlp.encode import traces_data
 from traces.otlp.http import ExportTracesMixin
 
-# A tree is written in one piece; larger traces are read by pages of spans.
-MAX_TREE_SPANS = 10_000
 MAX_IDS = 1_000
 
 
@@ -85,12 +83,13 @@ def mirror_states(traces: Sequence[Trace], include_tree: bool) -> Any:
     return import_string(settings.TRACE_MIRROR)(traces, include_tree)
 
 
-def check_tree_size(traces: Sequence[Trace]) -> None:
+def check_size(traces: Sequence[Trace], what: str) -> None:
+    """Raises ApiError (400) where there are too many spans for an answer in one piece."""
     count = sum(trace.span_count for trace in traces)
-    if count > MAX_TREE_SPANS:
+    if count > queries.MAX_SPANS:
         raise invalid_argument(
-            f"querystring/include_tree is for at most {MAX_TREE_SPANS} spans, and there are {count}",
-            "Ask for fewer traces, or read GET /v1/traces/{trace_id}/spans page by page.",
+            f"{what} is for at most {queries.MAX_SPANS} spans, and there are {count}",
+            "Ask for fewer traces, or read GET /v1/traces/{trace_id}/spans page by page, by the OTel trace id.",
         )
 
 
@@ -131,7 +130,7 @@ class TracesView(ExportTracesMixin, ApiView):
             for trace in traces
         ]
         if values["include_tree"]:
-            check_tree_size(traces)
+            check_size(traces, "querystring/include_tree")
             spans = queries.load_spans_of(traces)
             for view in views:
                 view.tree = tree_of(view, spans[view.trace.pk])
@@ -160,7 +159,7 @@ class TraceDetailView(ApiView):
         if values["include_mlflow"]:
             view.mlflow = mirror_states([trace], values["include_mlflow_tree"]).get(trace.pk)
         if values["include_tree"]:
-            check_tree_size([trace])
+            check_size([trace], "querystring/include_tree")
             view.tree = self.tree(view, id)
         return Response({"result": TraceSerializer(view).data})
 
@@ -218,6 +217,7 @@ class TraceSpansView(ApiView):
 
     def members(self, trace: Trace, framework_trace_id: str) -> list[Span]:
         """The spans of the framework's run; all, where the trace holds no such run."""
+        check_size([trace], "a framework's trace id")
         spans = queries.load_spans(trace, payload=True)
         run = bee.find_run(spans, framework_trace_id)
         return run.members if run else spans
@@ -253,6 +253,7 @@ class TraceOtlpView(ApiView):
     @openapi.get_trace_otlp
     def get(self, request: Request, trace_id: str) -> HttpResponse:
         trace = find_trace(request, trace_id)
+        check_size([trace], "an export in one piece")
         wants_protobuf = "protobuf" in request.META.get("HTTP_ACCEPT", "").lower()
         encoding = Encoding.PROTOBUF if wants_protobuf else Encoding.JSON
         body = serialize(traces_data(trace.trace_id, queries.load_spans(trace, payload=True)), encoding)

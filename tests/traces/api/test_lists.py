@@ -212,11 +212,12 @@ def test_the_count_stops_at_its_limit(api, store, monkeypatch):
     assert ids(api, "/v1/traces?offset=4") != []
 
 
-def test_a_page_of_trees_has_a_limit(api, store, monkeypatch):
-    monkeypatch.setattr("traces.api.views.MAX_TREE_SPANS", 3)
+def test_answers_in_one_piece_have_a_limit(api, store, monkeypatch):
+    monkeypatch.setattr("traces.queries.MAX_SPANS", 3)
     trace_id = new_trace_id()
     store(*[span(trace_id=trace_id) for _ in range(4)])
-    for url in ("/v1/traces?include_tree=true", f"/v1/traces/{trace_id}?include_tree=true"):
+    trace = f"/v1/traces/{trace_id}"
+    for url in ("/v1/traces?include_tree=true", f"{trace}?include_tree=true", f"{trace}/otlp", f"{trace}/usage"):
         response = api.get(url)
         assert response.status_code == 400
         assert "page by page" in response.json()["reason"]

@@ -4,6 +4,7 @@ import datetime
 import gzip
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,15 +16,17 @@ from traces.management.commands.importtraces import find_project
 from traces.models import Trace
 from traces.otlp.codec import Encoding, serialize
 from traces.otlp.encode import traces_data
-from traces.queries import load_spans
+from traces.queries import span_pages
 
 CHUNK = 500
+BY_START = attrgetter("start_time_unix_nano", "pk")
 
 
 class Command(BaseCommand):
     help = (
-        "Export traces as OTLP. To a name that ends in .jsonl or .jsonl.gz: JSON lines, one trace a line, in the form "
-        "of the Collector's file exporter. To any other name: a folder with one protobuf file a trace."
+        "Export traces as OTLP. To a name that ends in .jsonl or .jsonl.gz: JSON lines, a line for each 500 spans of "
+        "a trace, in the form of the Collector's file exporter. To any other name: a folder with a protobuf "
+        "file for each trace."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -65,7 +68,7 @@ def is_lines(output: Path) -> bool:
 
 
 def write_lines(traces: Iterable[Trace], output: Path) -> int:
-    """Raises OSError. Returns the number of spans; one query a trace."""
+    """Raises OSError. Returns the number of spans; a query for each 500 spans of a trace."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with open_output(output) as file:
         return sum(write(file, trace, Encoding.JSON, end=b"\n") for trace in traces)
@@ -83,9 +86,12 @@ def write_folder(traces: Iterable[Trace], output: Path) -> int:
 
 
 def write(file: IO[bytes], trace: Trace, encoding: Encoding, end: bytes = b"") -> int:
-    spans = load_spans(trace, payload=True)
-    file.write(serialize(traces_data(trace.trace_id, spans), encoding) + end)
-    return len(spans)
+    """A message a page of spans; protobuf messages one after the other are one message."""
+    spans = 0
+    for page in span_pages(trace):
+        file.write(serialize(traces_data(trace.trace_id, sorted(page, key=BY_START)), encoding) + end)
+        spans += len(page)
+    return spans
 
 
 def open_output(output: Path) -> IO[bytes]:
