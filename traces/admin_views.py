@@ -162,7 +162,7 @@ def warnings(trace: Trace, rows: list[Row[Any]]) -> list[str]:
     """What a reader has to know before trusting the picture."""
     found = []
     if trace.refresh_due:
-        found.append("Spans have just arrived; the summary above follows within seconds.")
+        found.append("Spans have arrived since the summary above was made; it follows soon.")
     for problem, text in PROBLEMS.items():
         count = sum(row.problem == problem for row in rows)
         if count:

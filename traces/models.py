@@ -76,7 +76,7 @@ class Trace(models.Model):
     output_preview = models.TextField(blank=True)
     framework_trace_id = models.TextField(blank=True)
     refresh_due = models.BooleanField(
-        default=False, help_text="Spans have come that the summary does not know yet; it follows within seconds."
+        default=False, help_text="Spans have come that the summary does not know yet; it follows soon."
     )
     day = models.DateField(
         default=utc_today, help_text="The partition of its spans: the day of its first arrival (UTC)."

@@ -25,6 +25,9 @@ from traces.summary import TraceSummary, summarize
 IMMEDIATE_SPANS = 2_000
 # So many stored rows are read for one request's summaries; the worker does the rest.
 IMMEDIATE_ROWS = 20_000
+# How long a trace that is due waits, and how many of those are looked at.
+SPANS_A_SECOND = 500
+DUE_AT_ONCE = 1_000
 KEYS_A_TRANSACTION = 100
 TRACES_A_STATEMENT = 1_000
 SPANS_A_STATEMENT = 500
@@ -144,8 +147,17 @@ def refresh(keys: Iterable[UUID], changed: bool = False) -> None:
 
 
 def refresh_due(limit: int = 100) -> int:
-    """Refresh at most `limit` traces that are marked as due, the longest waiting first. Returns how many there were."""
-    keys = list(Trace.objects.filter(refresh_due=True).order_by("refreshed_at").values_list("id", flat=True)[:limit])
+    """Refresh at most `limit` traces that are marked as due, the longest waiting first. Returns how many there were.
+
+    A long trace that goes on growing waits, a second for each 500 spans: it is read, and mirrored, as a whole.
+    """
+    due = Trace.objects.filter(refresh_due=True).order_by("refreshed_at")
+    now = timezone.now()
+    keys = [
+        key
+        for key, span_count, refreshed_at in due.values_list("id", "span_count", "refreshed_at")[:DUE_AT_ONCE]
+        if refreshed_at + datetime.timedelta(seconds=span_count // SPANS_A_SECOND) <= now
+    ][:limit]
     for key in keys:
         refresh([key], changed=True)
     return len(keys)

@@ -1,3 +1,4 @@
+import datetime
 import itertools
 import random
 import threading
@@ -5,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from projects.models import Project
 from spans.models import Span
@@ -126,6 +128,18 @@ def test_a_trace_too_large_to_summarise_at_once_is_summarised_afterwards(project
     trace.refresh_from_db()
     assert (trace.refresh_due, trace.span_count, trace.input_tokens) == (False, 5, 50)
     assert refresh_due() == 0
+
+
+def test_a_long_trace_that_goes_on_growing_is_summarised_less_often(project, monkeypatch):
+    monkeypatch.setattr("traces.rollup.IMMEDIATE_SPANS", 3)
+    trace_id = new_trace_id()
+    for number in range(5):
+        export(export_request(span(f"span {number}", trace_id=trace_id)), project)
+    monkeypatch.setattr("traces.rollup.SPANS_A_SECOND", 1)  # three seconds for the three spans it knows
+    assert refresh_due() == 0
+    Trace.objects.update(refreshed_at=timezone.now() - datetime.timedelta(seconds=4))
+    assert refresh_due() == 1
+    assert Trace.objects.get().span_count == 5
 
 
 def test_a_replaced_span_of_a_large_trace_counts_as_a_change_once_it_is_summarised(project, monkeypatch):

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                     "refresh_due",
                     models.BooleanField(
                         default=False,
-                        help_text="Spans have come that the summary does not know yet; it follows within seconds.",
+                        help_text="Spans have come that the summary does not know yet; it follows soon.",
                     ),
                 ),
                 (
