@@ -56,7 +56,7 @@ def nested(levels: int, kind: str = "kvlist") -> ExportTraceServiceRequest:
     value = request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="k").value
     for _ in range(levels):
         value = value.kvlist_value.values.add(key="k").value if kind == "kvlist" else value.array_value.values.add()
-    value.int_value = 1
+    value.string_value = "deep"
     return request
 
 
