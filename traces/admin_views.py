@@ -24,6 +24,7 @@ from traces.models import Trace
 from traces.queries import MAX_SPANS, get_span, get_trace, load_spans
 from traces.session_pages import group_link
 from traces.span_detail import describe
+from traces.span_images import images
 from traces.templatetags.tracing import cost, duration, number, sent_moment, tokens
 from traces.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
 from traces.usage import count_usage
@@ -258,6 +259,7 @@ def span_panel(request: HttpRequest, trace: Trace, span_id: str) -> HttpResponse
         "trace": trace,
         "span": span,
         "detail": describe(trace, span),
+        "images": images(span),
         "is_whole": request.GET.get("whole") == "yes",
         "whole_query": "?whole=yes",
         "usage_reason": usage_reason(trace, span),

@@ -143,7 +143,7 @@ def _part(part: Mapping[str, Any]) -> Part:
     if type_ == "tool_result":
         return Part(type_, f"result of {part.get('name') or part.get('id') or 'a tool'}", shown(part.get("result")))
     if type_ == "media":
-        uri = part.get("uri") or "not kept in the span"
+        uri = part.get("uri") or "held by the span itself, not at an address"
         return Part(type_, str(part.get("mime_type") or part.get("modality") or "file"), Text(str(uri)))
     text = part.get("text")
     return Part(type_, "reasoning" if type_ == "reasoning" else "", shown(text if text is not None else dict(part)))
