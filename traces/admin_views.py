@@ -6,6 +6,7 @@ Whoever calls them has limited the traces to the user's projects; a trace or spa
 import json
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -19,6 +20,7 @@ from django.utils.html import format_html
 from projects.models import Project
 from projects.roles import project_ids
 from spans.models import Span
+from traces.hotspots import slowest
 from traces.lists import Position, beyond
 from traces.models import Trace
 from traces.queries import MAX_SPANS, get_span, get_trace, load_spans
@@ -40,6 +42,9 @@ FAILED_IDS = 1_000
 USAGE_ROWS = 200
 SPAN_ID = re.compile("[0-9a-f]{16}")
 COUNTS = {True: "counted", False: "not counted"}
+# The slowest and the dearest spans stand in the head of traces with more spans than a glance takes in.
+HOTSPOTS = 3
+GLANCE_SPANS = 5
 PROBLEMS = {
     MISSING_PARENT: "whose parent has not arrived: shown at the top",
     OWN_PARENT: "named as its own parent: shown at the top",
@@ -111,6 +116,8 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         "has_services": _has_services(waterfall),
         "warnings": warnings(trace, rows),
         "usage": None if _is_cut(trace) else usage_rows([row.span for row in rows]),
+        "has_hotspots": len(rows) > GLANCE_SPANS and not _is_cut(trace),
+        "slowest": slowest(rows, HOTSPOTS),
         "newer": neighbour(trace, older=False),
         "older": neighbour(trace, older=True),
     }
@@ -137,17 +144,27 @@ def _last_row(rows: Sequence[Row[Any]], first: int, span_id: str) -> int:
 
 
 def usage_rows(spans: Sequence[Span]) -> dict[str, Any] | None:
-    """How the totals came about: the spans that report usage, each with the reason why it counts or not."""
+    """How the totals came about: the spans that report usage, each with the reason why it counts or not.
+
+    What counts and costs most comes first.
+    """
     usage = count_usage(spans)
     reporting = [span for span in spans if span.span_id in usage.decisions]
     if not reporting:
         return None
+    reporting.sort(key=lambda span: (span.span_id in usage.counted, *_weight(span)), reverse=True)
     return {
         "counted": len(usage.counted),
         "priced": usage.priced_spans,
         "rows": [(span, span.span_id in usage.counted, usage.reason(span.span_id)) for span in reporting[:USAGE_ROWS]],
+        "dearest": [span for span in reporting[:HOTSPOTS] if span.span_id in usage.counted and span.cost_usd],
         "more": max(0, len(reporting) - USAGE_ROWS),
     }
+
+
+def _weight(span: Span) -> tuple[Decimal, int]:
+    """Cost, then tokens; what is unknown is 0."""
+    return span.cost_usd or Decimal(0), (span.input_tokens or 0) + (span.output_tokens or 0)
 
 
 def usage_reason(trace: Trace, span: Span) -> str:

@@ -5,9 +5,11 @@ import json
 
 import pytest
 
-from tests.traces.test_admin import LIST, store
+from tests.builders import export_request, new_span_id, new_trace_id, span
+from tests.traces.test_admin import LIST, page, store
 from tests.traces.test_admin import viewer as viewer
 from traces.models import Trace
+from traces.otlp.receiver import export
 from traces.span_images import MAX_IMAGES, images
 
 pytestmark = pytest.mark.django_db
@@ -43,3 +45,40 @@ def test_images_come_once_and_in_order_and_from_events_too(project):
 def test_so_many_images_as_a_page_can_show(project):
     many = [PNG[:-2] + f"{number:02}" for number in range(MAX_IMAGES + 5)]
     assert len(images(store(project, attrs={"input.value": json.dumps(many)}).spans.get())) == MAX_IMAGES
+
+
+def export_calls(project, costs) -> Trace:
+    """A root with a model call for each cost; the second call is the longest."""
+    trace_id, root = new_trace_id(), new_span_id()
+    calls = [
+        span(
+            f"call {number}",
+            trace_id=trace_id,
+            parent_span_id=root,
+            duration_ns=900_000_000 if number == 1 else 1_000_000,
+            attrs={"openinference.span.kind": "LLM", "llm.token_count.prompt": 10, "llm.cost.total": cost},
+        )
+        for number, cost in enumerate(costs)
+    ]
+    export(export_request(span("run", trace_id=trace_id, span_id=root, duration_ns=1_000_000_000), *calls), project)
+    return Trace.objects.get(trace_id=trace_id)
+
+
+def test_the_head_leads_to_the_slowest_and_the_dearest_spans(viewer, project):
+    html = viewer.get(page(export_calls(project, [0.25, 0.0, 0.5, 0.125, 0.1]))).content.decode()
+    hotspots = html.partition('class="hotspots"')[2].partition("</dl>")[0]
+    names = [part.partition("</a>")[0].rpartition(">")[2] for part in hotspots.split("<a ")[1:]]
+    assert names == ["call 1", "run", "call 0", "call 2", "call 0", "call 3"]
+    assert "900 ms" in hotspots
+    assert "$0.5000" in hotspots
+
+
+def test_a_trace_that_a_glance_takes_in_has_no_hotspots(viewer, project):
+    assert 'class="hotspots"' not in viewer.get(page(export_calls(project, [0.25, 0.5]))).content.decode()
+
+
+def test_the_totals_explain_what_cost_most_first_and_rows_name_their_cost(viewer, project):
+    html = viewer.get(page(export_calls(project, [0.25, 0.0, 0.5]))).content.decode()
+    table = html.partition('<details class="usage">')[2].partition("</table>")[0]
+    assert table.index("call 2") < table.index("call 0") < table.index("call 1")
+    assert '<span class="cost">$0.5000</span>' in html

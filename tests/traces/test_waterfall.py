@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from traces.hotspots import slowest
 from traces.tree import assemble
 from traces.waterfall import failures, layout, narrow, ticks
 
@@ -123,3 +124,23 @@ def test_a_failure_is_the_lowest_failed_span_and_those_above_count_it():
     rows = lay(agent, tool, get, other).rows
     assert [row.span.span_id for row in failures(rows)] == ["get", "other"]
     assert {row.span.span_id: row.failed_below for row in rows} == {"agent": 2, "tool": 1, "get": 0, "other": 0}
+
+
+@pytest.mark.parametrize(
+    ("children", "own"),
+    [
+        ([], 100),
+        ([(10, 30), (50, 60)], 70),
+        ([(10, 40), (20, 30), (35, 50)], 60),  # overlapping
+        ([(50, 500)], 50),  # outliving
+        ([(0, 100), (0, 100)], 0),
+    ],
+)
+def test_a_span_s_own_time_is_that_in_which_no_child_ran(children, own):
+    spans = [S("a", T, T + 100), *(S(f"b{n}", T + at, T + to, "a") for n, (at, to) in enumerate(children))]
+    assert {row.span.span_id: time for row, time in slowest(layout(assemble(spans)).rows, 9)}.get("a", 0) == own
+
+
+def test_the_slowest_spans_come_first():
+    spans = [S("a", T, T + 100), S("b", T, T + 90, "a"), S("c", T, T + 30, "b"), S("d", T, T)]
+    assert [(row.span.span_id, own) for row, own in slowest(layout(assemble(spans)).rows, 2)] == [("b", 60), ("c", 30)]
