@@ -184,7 +184,6 @@ class ApiKeyAdmin(ProjectScopedAdmin):
             "opts": self.opts,
             "api_key": obj,
             "key_text": obj.issued_text,
-            "endpoint": request.build_absolute_uri("/").rstrip("/"),
         }
         return TemplateResponse(request, "admin/projects/apikey/issued.html", context)
 

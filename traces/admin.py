@@ -68,10 +68,6 @@ class RecordedAdmin(ProjectScopedAdmin):
         actions.pop("delete_selected", None)
         return actions
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        context = {"endpoint": request.build_absolute_uri("/").rstrip("/"), **(extra_context or {})}
-        return super().changelist_view(request, context)
-
 
 @admin.register(Trace)
 class TraceAdmin(RecordedAdmin):

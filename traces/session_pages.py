@@ -98,7 +98,6 @@ def list_page(request: HttpRequest, model_admin: Any, grouping: Grouping) -> dic
         "is_first": "before" not in request.GET,
         "older_url": f"?{older.urlencode()}" if found.end else "",
         "show_project": len(project_ids(request.user)) > 1,
-        "endpoint": request.build_absolute_uri("/").rstrip("/"),
     }
 
 

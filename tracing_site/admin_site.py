@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -87,7 +88,13 @@ class TracingAdminSite(admin.AdminSite):
         return cast(View, with_policy)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "navigation": self.navigation(request)}
+        """Also where programs send traces: the address that the reader used, and the port for gRPC."""
+        return {
+            **super().each_context(request),
+            "navigation": self.navigation(request),
+            "endpoint": request.build_absolute_uri("/").rstrip("/"),
+            "grpc_port": settings.GRPC_PORT,
+        }
 
     def navigation(self, request: HttpRequest) -> list[dict[str, Any]]:
         """The groups of lists that the user may open; a group leads to its first list."""

@@ -41,7 +41,6 @@ def summary(request: HttpRequest) -> dict[str, Any]:
         "mirror": mirror_lag() if is_superuser and settings.MLFLOW_TRACKING_URI != "off" else None,
         "mlflow_url": mlflow_url(),
         "docs_url": docs_url(),
-        "endpoint": request.build_absolute_uri("/").rstrip("/"),
     }
 
 

@@ -136,3 +136,10 @@ def test_a_trace_of_ten_thousand_spans_opens_and_goes_on(logged_in, live_server,
     assert page.locator(".row").count() == 500
     page.click("button.more")
     expect(page.locator(".row")).to_have_count(1000)
+
+
+def test_a_page_that_waits_for_the_first_trace_shows_it_by_itself(logged_in, project):
+    page = logged_in
+    expect(page.locator("[data-waiting]")).to_contain_text("Waiting for the first trace")
+    export(export_request(span("the very first")), project)
+    expect(page.locator(".home-table a.title")).to_have_text("the very first", timeout=15_000)

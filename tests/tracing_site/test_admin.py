@@ -1,6 +1,9 @@
 """The admin site: its home page, its headers, and the queue's dashboard."""
 
 import re
+import shlex
+from html import unescape
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib import admin
@@ -30,6 +33,30 @@ def test_home_shows_a_member_the_latest_traces_of_their_projects_only(project, o
 
 def test_home_tells_a_new_installation_how_to_send_traces(admin_client):
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in admin_client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["", "traces/trace/"])
+def test_the_first_trace_is_a_command_away(admin_client, key, settings, path):
+    settings.GRPC_PORT = 14317
+    html = admin_client.get(f"/admin/{path}").content.decode()
+    assert "port 14317" in html
+    command = unescape(html.partition("curl ")[2].partition("</pre>")[0])
+    endpoint, *words = shlex.split(command.replace("YOUR_API_KEY", key))
+    headers = dict(word.split(": ") for word in words if ": " in word and not word.startswith("{"))
+    answer = Client().post(
+        urlsplit(endpoint).path, words[-1], content_type=headers.pop("content-type"), headers=headers
+    )
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert "first trace" in admin_client.get("/admin/").content.decode()
+
+
+def test_an_account_without_a_project_is_told_so(db):
+    client = Client()
+    client.force_login(User.objects.create_user("ana", is_staff=True))
+    html = client.get("/admin/").content.decode()
+    assert "You are not a member of a project yet" in html
+    assert "OTEL_EXPORTER" not in html
+    assert client.get("/admin/traces/session/").status_code == 403
 
 
 def test_the_navigation_offers_what_the_user_may_open(project):

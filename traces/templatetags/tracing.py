@@ -1,5 +1,8 @@
 """How times, durations, tokens, cost and span types look on the admin's pages."""
 
+import json
+import secrets
+import time
 from decimal import Decimal
 
 from django import template
@@ -88,6 +91,22 @@ def cost(cost_usd: Decimal | None) -> str:
 def span_type(value: str) -> SafeString:
     """The chip of a span type."""
     return format_html('<span class="type type-{}" title="{}">{}</span>', value, value, TYPE_LABELS.get(value, value))
+
+
+@register.simple_tag
+def sample_request() -> str:
+    """OTLP/JSON of one span that ends now, with ids of its own."""
+    now = time.time_ns()
+    texts = {"openinference.span.kind": "CHAIN", "input.value": "Hello?", "output.value": "Hello, world!"}
+    span = {
+        "traceId": secrets.token_hex(16),
+        "spanId": secrets.token_hex(8),
+        "name": "first trace",
+        "startTimeUnixNano": str(now - NS_PER_SECOND),
+        "endTimeUnixNano": str(now),
+        "attributes": [{"key": key, "value": {"stringValue": text}} for key, text in texts.items()],
+    }
+    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
 
 
 @register.simple_tag

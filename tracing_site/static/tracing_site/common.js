@@ -65,6 +65,15 @@ document.addEventListener("DOMContentLoaded", () => {
     tracing.localiseTimes(document);
     tracing.offerHeights(document);
 });
+// A page that waits for the first trace shows it by itself.
+async function lookAgain() {
+    if (document.hidden) return;
+    const response = await fetch(location.href).catch(() => null);
+    if (response?.ok && !(await response.text()).includes("data-waiting")) location.reload();
+}
+document.addEventListener("DOMContentLoaded", () => {
+    if (document.querySelector("[data-waiting]")) setInterval(lookAgain, 5_000);
+});
 document.addEventListener("toggle", (event) => tracing.offerHeights(event.target), true);
 document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy], [data-copy-link], [data-copy-target], [data-help], [data-taller]");
