@@ -23,7 +23,7 @@ from traces.models import Trace
 from traces.queries import delete_traces
 from traces.renormalize import renormalize
 from traces.session_pages import group_url
-from traces.templatetags.tracing import cost, duration, number, sent_moment, span_type, tokens
+from traces.templatetags.tracing import cost, duration, number, sent_moment, span_type, status_dot, tokens
 
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
 SPAN_ID = re.compile(r"[0-9a-f]{16}")
@@ -244,10 +244,9 @@ class TraceAdmin(RecordedAdmin):
     @admin.display(description="Trace")
     def title(self, trace: Trace) -> SafeString:
         return format_html(
-            '<a class="title" href="{}"><span class="dot dot-{}" title="{}"></span>{}</a><div class="under">{}{}</div>',
+            '<a class="title" href="{}">{}{}</a><div class="under">{}{}</div>',
             trace_url(trace.pk),
-            trace.status,
-            trace.status,
+            status_dot(trace.status, trace.error_count),
             trace.name[:200] or trace.trace_id,
             "pinned · " if trace.pinned else "",
             trace.service_name[:100],
@@ -269,14 +268,7 @@ class TraceAdmin(RecordedAdmin):
     def spans(self, trace: Trace) -> SafeString | str:
         if not trace.error_count:
             return number(trace.span_count)
-        label = "span with an error" if trace.error_count == 1 else "spans with errors"
-        return format_html(
-            '{} <span class="errors" title="{} {}">{}</span>',
-            number(trace.span_count),
-            trace.error_count,
-            label,
-            number(trace.error_count),
-        )
+        return format_html('{}<div class="errors">{} failed</div>', number(trace.span_count), number(trace.error_count))
 
     @admin.display(description="Model")
     def models(self, trace: Trace) -> SafeString | str:
@@ -356,12 +348,10 @@ class SpanAdmin(RecordedAdmin):
 
     @admin.display(description="Span")
     def title(self, span: Span) -> SafeString:
-        status = "ERROR" if span.is_error else "OK"
         return format_html(
-            '<a class="title" href="{}"><span class="dot dot-{}" title="{}"></span>{}</a><div class="under">{}</div>',
+            '<a class="title" href="{}">{}{}</a><div class="under">{}</div>',
             trace_url(span.trace_row_id, span.span_id),
-            status,
-            status,
+            status_dot("ERROR" if span.is_error else "OK"),
             span.name[:200] or span.span_id,
             span.service_name[:100],
         )

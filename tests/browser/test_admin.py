@@ -143,3 +143,47 @@ def test_a_page_that_waits_for_the_first_trace_shows_it_by_itself(logged_in, pro
     expect(page.locator("[data-waiting]")).to_contain_text("Waiting for the first trace")
     export(export_request(span("the very first")), project)
     expect(page.locator(".home-table a.title")).to_have_text("the very first", timeout=15_000)
+
+
+@pytest.mark.parametrize("path", ["traces/trace/", "spans/span/", "traces/session/"])
+def test_headings_stand_over_what_they_head_and_nothing_is_cut(logged_in, live_server, project, path):
+    attrs = {"openinference.span.kind": "RETRIEVER", "llm.token_count.prompt": 987_654, "session.id": "s"}
+    attrs |= {"llm.token_count.completion": 987_654, "llm.model_name": "gpt-4o", "input.value": "question"}
+    export(export_request(span("agent", attrs=attrs)), project)
+    page = logged_in
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(f"{live_server.url}/admin/{path}")
+    for column in ("started", "tokens", "cost"):
+        edges = page.evaluate(
+            """column => [`th.column-${column} .text > *`, `td.field-${column} :is(time, .tokens)`].map(selector => {
+                const range = document.createRange();
+                const found = document.querySelector(selector);
+                if (!found) return null;
+                range.selectNodeContents(found);
+                const { left, right } = range.getBoundingClientRect();
+                return column === "tokens" ? right : left;
+            })""",
+            column,
+        )
+        if None not in edges:
+            assert abs(edges[0] - edges[1]) < 2, column
+    assert page.locator(".field-tokens").first.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+    for chip in page.locator("td .type").all():
+        assert chip.evaluate(
+            "chip => chip.getBoundingClientRect().right <= chip.closest('td').getBoundingClientRect().right - 8"
+        )
+    for text in page.locator("td.field-input").all():
+        assert text.bounding_box()["width"] > 80
+
+
+def test_the_home_page_fits_a_small_screen(logged_in, project):
+    page = logged_in
+    attrs = {"llm.model_name": "gpt-4o", "llm.token_count.prompt": 987_654, "input.value": "question " * 40}
+    child = {"openinference.span.kind": "LLM", **attrs}
+    trace_id, root = new_trace_id(), new_span_id()
+    failed = span(trace_id=trace_id, parent_span_id=root, attrs=child, status={"code": 2})
+    export(export_request(span("agent " * 20, trace_id=trace_id, span_id=root, attrs=attrs), failed), project)
+    for width in (1024, 390):
+        page.set_viewport_size({"width": width, "height": 768})
+        page.reload()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

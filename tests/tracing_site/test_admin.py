@@ -14,7 +14,7 @@ from django.urls import reverse
 from django_rq.models import Dashboard
 
 from projects.models import ProjectMembership
-from tests.builders import export_request, span
+from tests.builders import export_request, new_span_id, new_trace_id, span
 from traces.otlp.receiver import export
 from tracing_site.admin import SuperuserQueueAdmin
 
@@ -33,6 +33,20 @@ def test_home_shows_a_member_the_latest_traces_of_their_projects_only(project, o
 
 def test_home_tells_a_new_installation_how_to_send_traces(admin_client):
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in admin_client.get("/admin/").content.decode()
+
+
+def test_home_and_list_show_failed_spans_of_a_trace_that_ended_well(admin_client, project):
+    trace_id, root = new_trace_id(), new_span_id()
+    children = [span("step", trace_id=trace_id, parent_span_id=root, status={"code": 2}) for _ in range(2)]
+    export(export_request(span("run", trace_id=trace_id, span_id=root), *children), project)
+    export(export_request(span("fine", start_ns=1_700_000_000_000_000_001)), project)
+    for path, words in (("", "2 spans failed"), ("traces/trace/", "2 failed")):
+        html = admin_client.get(f"/admin/{path}").content.decode()
+        assert re.findall(r'dot dot-(\w+)" role="img" aria-label="([^"]+)"', html) == [
+            ("OK", "OK"),
+            ("PARTLY", "OK, 2 spans failed"),
+        ]
+        assert html.count(words) > 0
 
 
 @pytest.mark.parametrize("path", ["", "traces/trace/"])

@@ -94,6 +94,21 @@ def span_type(value: str) -> SafeString:
 
 
 @register.simple_tag
+def status_dot(status: str, error_count: int = 0) -> SafeString:
+    """Green, red, or amber for what ended well although spans in it failed."""
+    shown, says = status, status
+    if error_count and status != "ERROR":
+        shown, says = "PARTLY", f"{status}, {failed(error_count)}"
+    return format_html('<span class="dot dot-{}" role="img" aria-label="{}" title="{}"></span>', shown, says, says)
+
+
+@register.filter
+def failed(error_count: int | None) -> str:
+    """How many spans failed, in words; nothing for none."""
+    return f"{number(error_count)} span{'' if error_count == 1 else 's'} failed" if error_count else ""
+
+
+@register.simple_tag
 def sample_request() -> str:
     """OTLP/JSON of one span that ends now, with ids of its own."""
     now = time.time_ns()
