@@ -36,7 +36,7 @@ def preview(text: str) -> SafeString | str:
     """A line of text for a cell, the rest as its tooltip."""
     if not text:
         return ""
-    return format_html('<span class="preview" title="{}">{}</span>', text[:1_000], text[:PREVIEW_CHARS])
+    return format_html('<span class="preview" dir="auto" title="{}">{}</span>', text[:1_000], text[:PREVIEW_CHARS])
 
 
 def trace_url(trace_row_id: Any, span_id: str = "") -> str:

@@ -124,3 +124,16 @@ def test_keys_lead_to_the_older_and_the_newer_trace_of_the_project(logged_in, li
     for key, name in (("n", "second"), ("n", "first"), ("n", "first"), ("p", "second")):
         page.keyboard.press(key)
         expect(page.locator("[data-panel] h2")).to_contain_text(name)
+
+
+def test_texts_run_in_their_own_direction(logged_in, live_server, project):
+    page = logged_in
+    attrs = {"input.value": "مرحبا، ما هي عاصمة سلوفينيا؟", "output.value": '{"جواب": "ليوبليانا"}'}
+    export(export_request(span("ask", attrs=attrs)), project)
+    direction = "text => getComputedStyle(text).direction"
+    page.goto(f"{live_server.url}/admin/traces/trace/")
+    assert page.locator("td.field-input .preview").evaluate(direction) == "rtl"
+    page.click("a.title")
+    values = page.locator("[data-tabpanel=content] .value")
+    expect(values).to_have_count(2)
+    assert [value.evaluate(direction) for value in values.all()] == ["rtl", "ltr"]
