@@ -126,6 +126,15 @@ def test_keys_lead_to_the_older_and_the_newer_trace_of_the_project(logged_in, li
         expect(page.locator("[data-panel] h2")).to_contain_text(name)
 
 
+def test_a_screen_reader_is_told_the_active_row(open_wide):
+    page = open_wide()
+    page.keyboard.press("j")
+    tree = page.locator("[role=tree]")
+    expect(tree).to_be_focused()
+    expect(page.locator(".row.is-selected")).to_have_id(tree.get_attribute("aria-activedescendant"))
+    assert set(tree.evaluate("tree => [...tree.children].map(child => child.role)")) == {"treeitem"}
+
+
 def test_texts_run_in_their_own_direction(logged_in, live_server, project):
     page = logged_in
     attrs = {"input.value": "مرحبا، ما هي عاصمة سلوفينيا؟", "output.value": '{"جواب": "ليوبليانا"}'}

@@ -31,6 +31,11 @@ def test_home_shows_a_member_the_latest_traces_of_their_projects_only(project, o
     assert "theirs" not in html
 
 
+@pytest.mark.parametrize("path", ["", "traces/trace/", "spans/span/", "traces/session/", "traces/exportreceipt/"])
+def test_every_list_has_a_heading_for_screen_readers(admin_client, path):
+    assert admin_client.get(f"/admin/{path}").content.decode().count("<h1") == 1
+
+
 def test_home_tells_a_new_installation_how_to_send_traces(admin_client):
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in admin_client.get("/admin/").content.decode()
 

@@ -84,10 +84,12 @@ document.addEventListener("DOMContentLoaded", () => {
             row.classList.remove("is-selected");
             row.removeAttribute("aria-selected");
         }
+        rows.removeAttribute("aria-activedescendant");
         const row = find(selected);
         if (!row) return;
         row.classList.add("is-selected");
         row.setAttribute("aria-selected", "true");
+        rows.setAttribute("aria-activedescendant", row.id);
         if (scroll) row.scrollIntoView({ block: "nearest" });
     }
 
@@ -182,7 +184,9 @@ document.addEventListener("DOMContentLoaded", () => {
         const shown = visible();
         const index = shown.indexOf(find(selected));
         const next = shown[Math.max(0, Math.min(shown.length - 1, index + distance))];
-        if (next) select(next.dataset.span);
+        if (!next) return;
+        rows.focus({ preventScroll: true }); // screen readers then say the row that is active in the tree
+        select(next.dataset.span);
     }
 
     function nextError() {
