@@ -8,11 +8,12 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import ForeignKey, Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule
 from projects.roles import Role, may, project_ids
@@ -124,12 +125,9 @@ class ProjectAdmin(ProjectScopedAdmin):
     @admin.display(description="Used today (UTC)")
     def used_today(self, project: Any) -> SafeString:
         spans, size = getattr(project, "spans_today", None) or 0, getattr(project, "bytes_today", None) or 0
-        rows = ((spans, project.daily_quota_spans, "spans"), (size, project.daily_quota_bytes, "bytes"))
-        return format_html_join(
-            mark_safe("<br>"),
-            "{}",
-            ((f"{used:,}{f' of {quota:,}' if quota else ''} {unit}",) for used, quota, unit in rows),
-        )
+        spans_quota = f" of {project.daily_quota_spans:,}" if project.daily_quota_spans else ""
+        bytes_quota = f" of {filesizeformat(project.daily_quota_bytes)}" if project.daily_quota_bytes else ""
+        return format_html("{}{} spans<br>{}{}", f"{spans:,}", spans_quota, filesizeformat(size), bytes_quota)
 
     @admin.display(description="Conventions")
     def conventions(self, project: Project) -> SafeString:

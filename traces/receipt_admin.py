@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db import Error as DatabaseError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -168,6 +168,13 @@ class RejectedSpansAdmin(LedgerAdmin):
 
     def list_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.defer("request")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        kept = self.get_object(request, object_id)
+        may_process = kept is not None and may(request.user, Role.EDITOR, kept.project_id)
+        return super().change_view(request, object_id, form_url, {"may_process": may_process, **(extra_context or {})})
 
     def has_process_permission(self, request: HttpRequest) -> bool:
         return may(request.user, Role.EDITOR)

@@ -105,4 +105,4 @@ class RejectedSpans(models.Model):
         verbose_name_plural = "rejected spans"
 
     def __str__(self) -> str:
-        return f"{self.span_count} spans: {self.reason}"
+        return f"{self.span_count} span{'' if self.span_count == 1 else 's'}: {self.reason}"

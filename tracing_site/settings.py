@@ -219,6 +219,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "tracing_site.formats"
 TIME_ZONE = env("TIME_ZONE", "UTC")
 try:
     ZoneInfo(TIME_ZONE)

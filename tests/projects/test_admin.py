@@ -137,6 +137,14 @@ def test_only_superusers_make_projects_and_see_users(owner, admin_client, projec
     assert [admin_client.get(url).status_code for url in urls] == [200] * 3
 
 
+def test_times_and_sizes_are_written_as_elsewhere(admin_client, project):
+    project.daily_quota_bytes = 5 * 2**20
+    project.save()
+    html = admin_client.get("/admin/projects/project/").content.decode().replace("\xa0", " ")
+    assert f"{project.created_at:%Y-%m-%d %H:%M:%S} UTC" in html
+    assert "0 spans<br>0 bytes of 5.0 MB" in html
+
+
 def test_a_project_with_traces_can_not_be_deleted(admin_client, project, other_project):
     export(export_request(span()), project)
     for one in (project, other_project):

@@ -75,6 +75,14 @@ def test_an_editor_processes_again_what_can_be_stored_now(editor, rejected):
     assert Span.objects.filter(name="good").exists()
 
 
+def test_the_page_of_rejected_spans_lets_editors_process_them_again(editor, viewer, rejected):
+    url = f"/admin/traces/rejectedspans/{rejected.pk}/change/"
+    button = 'name="action" value="process_selected_again"'
+    assert button in editor.get(url).content.decode()
+    assert button not in viewer.get(url).content.decode()
+    assert "/history/" not in editor.get(url).content.decode()
+
+
 def test_a_viewer_processes_nothing(viewer, rejected):
     process(viewer, rejected)
     assert RejectedSpans.objects.get().pk == rejected.pk
