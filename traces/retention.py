@@ -82,20 +82,23 @@ def _condition(rule: RetentionRule) -> Q:
     return condition
 
 
+def expiry_of(project: Project, now: datetime.datetime | None = None, days: int | None = None) -> Expiry:
+    """With its saved rules, and with its saved retention unless `days` says another. One query, none if prefetched."""
+    now = now or timezone.now()
+    return Expiry(
+        project.pk,
+        project.slug,
+        now - datetime.timedelta(days=project.effective_retention_days if days is None else days),
+        tuple(rule for rule in project.retention_rules.all() if rule.conditions()),
+        now,
+    )
+
+
 def expiries(now: datetime.datetime | None = None) -> list[Expiry]:
     """One for each project, and for each deleted one that still has traces. One query a project of the latter kind."""
     now = now or timezone.now()
     projects = {project.pk: project for project in Project.objects.prefetch_related("retention_rules")}
-    found = [
-        Expiry(
-            project.pk,
-            project.slug,
-            now - datetime.timedelta(days=project.effective_retention_days),
-            tuple(rule for rule in project.retention_rules.all() if rule.conditions()),
-            now,
-        )
-        for project in projects.values()
-    ]
+    found = [expiry_of(project, now) for project in projects.values()]
     return found + [Expiry(pk, "", None) for pk in _projects_with_traces() if pk not in projects]
 
 

@@ -1,0 +1,52 @@
+"""What a project's retention would delete, in the admin: the dry run before its days are changed."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from projects.admin import ProjectAdmin
+from projects.models import Project
+from traces.retention import expiry_of
+
+MAX_DAYS = 36_500
+
+
+class DaysForm(forms.Form):
+    days = forms.IntegerField(min_value=1, max_value=MAX_DAYS, label="With a retention of days")
+
+
+admin.site.unregister(Project)
+
+
+@admin.register(Project)
+class RetainingProjectAdmin(ProjectAdmin):
+    """Projects with a dry run of their retention."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.retention_view)
+        return [path("<int:key>/retention/", view, name="projects_project_retention"), *super().get_urls()]
+
+    def retention_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """What the saved rules and `days`, or the saved retention, would delete now. Reads the traces past it once."""
+        project: Project = get_object_or_404(self.get_queryset(request), pk=key)
+        if not self.has_change_permission(request, project):
+            raise PermissionDenied
+        form = DaysForm(request.GET if "days" in request.GET else {"days": project.effective_retention_days})
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": "What expires",
+            "opts": self.opts,
+            "project": project,
+            "form": form,
+        }
+        if form.is_valid():
+            expiry = expiry_of(project, days=form.cleaned_data["days"])
+            traces, spans = expiry.count_expired()
+            context |= {"before": expiry.before, "traces": traces, "spans": spans, "kept": expiry.count_kept()}
+        return TemplateResponse(request, "admin/projects/project/retention.html", context)
