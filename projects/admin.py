@@ -166,6 +166,19 @@ class ApiKeyAdmin(ProjectScopedAdmin):
             kwargs["queryset"] = Project.objects.filter(pk__in=project_ids(request.user, Role.OWNER))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Where there is no choice, the project is chosen."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        projects = project_ids(request.user, Role.OWNER)
+        return {"project": projects[0], **initial} if len(projects) == 1 else initial
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Saving always leads to the page with the key's text, so there is one button for it."""
+        one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**one_button, **(extra_context or {})})
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
             super().save_model(request, obj, form, change)

@@ -91,6 +91,7 @@ class TraceAdmin(RecordedAdmin):
         filters.ServiceFilter,
         filters.ModelFilter,
         filters.MinimumDurationFilter,
+        filters.MinimumCostFilter,
         filters.TraceSessionFilter,
         filters.UserFilter,
     )
@@ -312,6 +313,7 @@ class SpanAdmin(RecordedAdmin):
         filters.ServiceFilter,
         filters.SpanModelFilter,
         filters.SpanMinimumDurationFilter,
+        filters.MinimumCostFilter,
         filters.TraceFilter,
         filters.SessionFilter,
         filters.UserFilter,

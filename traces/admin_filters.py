@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.contrib.admin import ListFilter
@@ -19,6 +20,8 @@ from traces.models import Trace, TraceStatus
 
 MAX_TEXT = 500
 LAST_UNIX_NANO = 2**63 - 2
+# More than a trace can cost, and room in its column
+MAX_COST_USD = Decimal(10**9)
 
 
 class ParameterFilter(ListFilter):
@@ -260,3 +263,18 @@ class SpanMinimumDurationFilter(MinimumDurationFilter):
     def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         lasting: QuerySet[Any] = queryset.alias(lasted_ns=duration_ns())
         return lasting.filter(lasted_ns__gte=self.duration_ns)
+
+
+class MinimumCostFilter(ParameterFilter):
+    """US dollars; what nobody knows the cost of is left out."""
+
+    title = "Min. $"
+    parameter_names = ("min_usd",)
+    template = "admin/filters/number.html"
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        try:
+            least = max(Decimal(0), min(Decimal(self.chosen), MAX_COST_USD))
+        except InvalidOperation as error:
+            raise IncorrectLookupParameters(f"min_usd is not a number: {self.chosen!r}") from error
+        return queryset.filter(cost_usd__gte=least)

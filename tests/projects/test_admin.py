@@ -72,6 +72,13 @@ def test_a_new_key_is_shown_once_and_works(owner, project):
         assert text not in html
 
 
+def test_the_form_for_a_key_chooses_the_only_project_and_has_one_button(owner, admin_client, project, other_project):
+    html = owner.get("/admin/projects/apikey/add/").content.decode()
+    assert f'<option value="{project.pk}" selected>' in html
+    assert html.count('type="submit"') == 2  # and the one that logs out
+    assert "selected>---" in admin_client.get("/admin/projects/apikey/add/").content.decode()
+
+
 def test_an_owner_can_not_make_a_key_for_another_project(owner, other_project):
     owner.post(f"{KEYS}add/", key_form(other_project))
     assert not ApiKey.objects.exists()

@@ -206,6 +206,7 @@ def test_a_list_costs_the_same_with_1_and_50_rows_and_counts_nothing(viewer, pro
         ({"status": "ERROR"}, "failed"),
         ({"errors": "no"}, "fine"),
         ({"service": "test-service", "min_ms": "5000"}, "failed"),
+        ({"min_usd": "0.01"}, "fine"),
         ({"session": "s-1"}, "fine"),
         ({"user": "u-1"}, "fine"),
         ({"model": "gpt-4o"}, "fine"),
@@ -220,6 +221,7 @@ def test_filters_narrow_the_trace_list(viewer, project, parameters, found):
         "user.id": "u-1",
         "llm.model_name": "gpt-4o-mini",
         "openinference.span.kind": "LLM",
+        "llm.cost.total": 0.01,
     }
     fine = store(project, name="fine", attrs=attributes)
     failed = store(
@@ -263,6 +265,8 @@ def test_the_last_hour_leaves_out_older_traces(viewer, trace):
         {"range": "1y"},
         {"from": "yesterday"},
         {"min_ms": "slow"},
+        {"min_usd": "dear"},
+        {"min_usd": "NaN"},
         {"project": "999"},
         {"status": "maybe"},
         {"nope": "1"},
@@ -275,8 +279,9 @@ def test_a_filter_that_makes_no_sense_shows_the_list_without_it(viewer, trace, p
 
 @pytest.mark.parametrize("minimum", ["-1e30", "1e30"])
 @pytest.mark.parametrize("url", [LIST, SPANS])
-def test_any_number_will_do_as_a_minimum_duration(viewer, trace, url, minimum):
-    assert viewer.get(url, {"min_ms": minimum}).status_code == 200
+@pytest.mark.parametrize("parameter", ["min_ms", "min_usd"])
+def test_any_number_will_do_as_a_minimum(viewer, trace, url, parameter, minimum):
+    assert viewer.get(url, {parameter: minimum}).status_code == 200
 
 
 def test_nul_characters_in_a_search_do_no_harm(viewer, trace):
