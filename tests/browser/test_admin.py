@@ -187,3 +187,11 @@ def test_the_home_page_fits_a_small_screen(logged_in, project):
         page.set_viewport_size({"width": width, "height": 768})
         page.reload()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("path", ["traces/trace/", "spans/span/"])
+def test_the_filters_of_a_list_stand_in_one_line(logged_in, live_server, trace, other_project, path):
+    page = logged_in
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(f"{live_server.url}/admin/{path}?min_usd=0.1")
+    assert page.locator("#list-filters").bounding_box()["height"] < 60
