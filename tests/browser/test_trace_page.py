@@ -135,6 +135,20 @@ def test_a_screen_reader_is_told_the_active_row(open_wide):
     assert set(tree.evaluate("tree => [...tree.children].map(child => child.role)")) == {"treeitem"}
 
 
+def test_the_name_of_a_span_comes_before_its_facts(logged_in, live_server, project):
+    page = logged_in
+    model = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "a-model-with-a-long-name-" * 3,
+        "llm.cost.total": 0.25,
+    }
+    attrs = model | {"llm.token_count.prompt": 123_456, "llm.token_count.completion": 123_456}
+    export(export_request(span("chat gpt-4o-mini", attrs=attrs)), project)
+    page.goto(f"{live_server.url}/admin/traces/trace/{Trace.objects.get().pk}/change/")
+    assert page.locator(".row .name").evaluate("name => name.scrollWidth <= name.clientWidth")
+    expect(page.locator(".row .cost")).to_be_in_viewport()
+
+
 def test_texts_run_in_their_own_direction(logged_in, live_server, project):
     page = logged_in
     attrs = {"input.value": "مرحبا، ما هي عاصمة سلوفينيا؟", "output.value": '{"جواب": "ليوبليانا"}'}
