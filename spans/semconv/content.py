@@ -9,7 +9,7 @@ from spans.pricing import OwnPrice, list_version
 from spans.semconv.fields import FIELDS
 from spans.semconv.json_values import as_text, decode_json
 from spans.semconv.lookup import Rule
-from spans.semconv.messages import Message, messages_of, text_of_parts
+from spans.semconv.messages import Message, messages_of, text_of_parts, tool_result_in
 from spans.semconv.normalize import MODEL_CALLS, OPERATION_OF_TYPE, STATUS_ERROR, listed_price
 from spans.semconv.previews import readable, readable_messages
 from spans.semconv.providers import canonical_provider
@@ -188,6 +188,11 @@ def _derive(result: SpanContent, span: SpanLike) -> None:
             if getattr(result, name) is None and getattr(result, whole) is not None:
                 setattr(result, name, decode_json(getattr(result, whole)))
                 result.normalization[name] = result.normalization[whole]
+        if part := tool_result_in(result.tool_result):
+            result.tool_result = decode_json(part["result"])
+            if part["id"] and not result.tool_call_id:
+                result.tool_call_id = part["id"]
+                result.normalization["tool_call_id"] = result.normalization["tool_result"]
     if result.span_type == "EMBEDDING" and not result.embedding_inputs and result.input_messages:
         texts = [text_of_parts(message["parts"]) for message in result.input_messages]
         result.embedding_inputs = [text for text in texts if text]

@@ -151,7 +151,11 @@ def message_of(value: Mapping[str, Any], role: str) -> Message | None:
     )
     calls = [part for call in _calls(value) if (part := tool_call_of(call))]
     if found == "tool" and (value.get("tool_call_id") or value.get("id")):
-        result = {"type": "tool_result", "id": value.get("tool_call_id") or value.get("id"), "name": value.get("name")}
+        result = {
+            "type": "tool_result",
+            "id": value.get("tool_call_id") or value.get("id"),
+            "name": value.get("name") or "",
+        }
         inner = parts_of(content)
         if inner and all(part["type"] == "tool_result" for part in inner):
             parts += inner
@@ -237,6 +241,8 @@ def part_of(block: Any) -> Part | None:
     if block.get("thought") is True and isinstance(block.get("text"), str):
         return {"type": "reasoning", "text": block["text"]}
     text = _text(block)
+    if text.startswith('[{"type":"text"'):  # some SDKs write a message's blocks as the text of one
+        text = text_of_parts(parts_of(text)) or text
     return {"type": "text", "text": text} if text else None
 
 
@@ -261,7 +267,7 @@ def tool_call_of(call: Any) -> Part | None:
         (function[key] for key in ("arguments", "args", "input", "parameters", "tool_kwargs") if key in function), None
     )
     identity = next(
-        (call[key] for key in ("call_id", "toolCallId", "tool_call_id", "toolUseId", "id") if call.get(key)), ""
+        (call[key] for key in ("call_id", "toolCallId", "tool_call_id", "toolUseId", "id", "ref") if call.get(key)), ""
     )
     return {"type": "tool_call", "id": str(identity), "name": as_text(name), "arguments": decode_json(arguments)}
 
@@ -270,7 +276,7 @@ def tool_result_of(block: Mapping[str, Any]) -> Part:
     identity = next(
         (
             block[key]
-            for key in ("tool_use_id", "toolUseId", "toolCallId", "tool_call_id", "call_id", "id")
+            for key in ("tool_use_id", "toolUseId", "toolCallId", "tool_call_id", "call_id", "id", "ref")
             if block.get(key)
         ),
         "",
@@ -287,6 +293,18 @@ def tool_result_of(block: Mapping[str, Any]) -> Part:
         "name": block.get("name") or block.get("toolName") or "",
         "result": result,
     }
+
+
+def tool_result_in(value: Any) -> Part | None:
+    """The result in a message of a tool (LangChain's), which may stand alone below "output"."""
+    if isinstance(value, Mapping) and value.keys() == {"output"}:
+        value = decode_json(value["output"])
+    if not isinstance(value, Mapping):
+        return None
+    if not ("lc" in value or "tool_call_id" in value or (value.get("type") == "tool" and "data" in value)):
+        return None
+    parts = [part for message in messages_of(value, "tool") for part in message["parts"]]
+    return parts[0] if len(parts) == 1 and parts[0]["type"] == "tool_result" else None
 
 
 def media_of(block: Mapping[str, Any], modality: str) -> Part:
@@ -347,6 +365,8 @@ MEDIA_TYPES = {
 UNTYPED_BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
     "toolUse": tool_call_of,
     "toolResult": tool_result_of,
+    "toolRequest": tool_call_of,
+    "toolResponse": tool_result_of,
     "functionCall": tool_call_of,
     "function_call": tool_call_of,
     "functionResponse": tool_result_of,
@@ -354,10 +374,12 @@ UNTYPED_BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
     "reasoningContent": _bedrock_reasoning,
     "inlineData": lambda inner: media_of(inner, "file"),
     "inline_data": lambda inner: media_of(inner, "file"),
+    "media": lambda inner: media_of(inner, "file"),
     "fileData": lambda inner: media_of(inner, "file"),
     "file_data": lambda inner: media_of(inner, "file"),
     "image": lambda inner: media_of(inner, "image"),
     "image_url": lambda inner: media_of(inner, "image"),
+    "data": lambda inner: {"type": "text", "text": as_text(inner)},
 }
 
 
@@ -372,8 +394,7 @@ def joined(messages: list[Message]) -> list[Message]:
     result: list[Message] = []
     for message in messages:
         if not result or result[-1]["role"] != message["role"]:
-            result.append({**message, "parts": list(message["parts"])})
-            continue
+            result.append({**message, "parts": []})
         last = result[-1]
         for part in message["parts"]:
             tail = last["parts"][-1] if last["parts"] else None

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from spans.semconv.json_values import LARGE_TEXT, as_text, decode_json, unquote_json
-from spans.semconv.messages import ROLES, messages_of, text_of_parts
+from spans.semconv.messages import ROLES, Message, messages_of, text_of_parts
 
 PREVIEW_CHARACTERS = 500
 # Under these names requests and results keep the text that a person looks for, the likeliest first.
@@ -17,12 +17,13 @@ INPUT_KEYS = (
 OUTPUT_KEYS = (
     "output", "outputs", "answer", "final_answer", "response", "result", "text", "content", "message", "messages",
     "choices", "generations", "candidates", "final_output", "final", "raw", "output_text", "replies", "chat_message",
-    "blocks",
+    "blocks", "update",
     "parts", "data", "return_value", "value",
 )  # fmt: skip
 KNOWN_KEYS = frozenset(INPUT_KEYS + OUTPUT_KEYS)
 VECTOR_KEYS = frozenset(("embedding", "embeddings", "vector", "vectors", "query_embedding"))
 CALL_KEYS = {"args", "kwargs"}
+TOOL_CALL_KEYS = frozenset(("tool_calls", "toolCalls"))
 MESSAGE_KEYS = frozenset(("content", "parts", "text", "message", "blocks", "data"))
 VECTOR_HINTS = ("embedding", "vector")
 REPR = re.compile(r"[\[<]{0,2}(?:[A-Z]\w+\(|\w+='[^']*' \w+=)")
@@ -93,13 +94,21 @@ def readable_messages(value: Any, *, output: bool) -> str:
     text = _answers(items) if output else _last_message(items, output)
     if text:
         return text
-    calls = [
-        f"{part['name']}({as_text(part['arguments'])})"
-        for message in messages_of(items, "assistant" if output else "user")
-        for part in message["parts"]
-        if part["type"] == "tool_call"
-    ]
-    return ", ".join(calls[-3:])
+    return _calls_in(messages_of(items, "assistant" if output else "user"))
+
+
+def _calls_in(messages: list[Message]) -> str:
+    """The last calls of tools that messages ask for."""
+    parts = [part for message in messages for part in message["parts"] if part["type"] == "tool_call"]
+    return ", ".join(f"{part['name']}({as_text(part['arguments'])})" for part in parts[-3:])
+
+
+def _said(message: Message) -> str:
+    """What a message says: its text, else the results of tools that it brings, else the calls that it asks for."""
+    if text := text_of_parts(message["parts"]):
+        return text
+    results = [part["result"] for part in message["parts"] if part["type"] == "tool_result"]
+    return "\n".join(as_text(result) for result in results if result not in (None, "")) or _calls_in([message])
 
 
 def _answers(items: list[Any]) -> str:
@@ -138,7 +147,7 @@ def _last_message(items: list[Any], output: bool) -> str:
             continue
         messages = messages_of(item, "assistant" if output else "user")
         for message in reversed(messages):
-            text = text_of_parts(message["parts"])
+            text = _said(message) if output else text_of_parts(message["parts"])
             if not text:
                 continue
             if output or message["role"] == "user":
@@ -181,6 +190,8 @@ def _text(value: Any, keys: tuple[str, ...], output: bool, depth: int) -> str | 
             continue
         if found := _text(inner, keys, output, depth + 1):
             return found
+    if output and not TOOL_CALL_KEYS.isdisjoint(value):
+        return _last_message([value], output) or None
     if output and all(isinstance(item, dict) for item in value.values()):  # a pipeline: component → its output
         for item in reversed(list(value.values())):
             if any(key in item for key in keys) and (found := _text(item, keys, output, depth + 1)):

@@ -29,6 +29,7 @@ CANONICAL = {
     "vertex_ai": "gcp.vertex_ai",
     "vertexai": "gcp.vertex_ai",
     "gemini": "gcp.gemini",
+    "googleai": "gcp.gemini",
     "mistral": "mistral_ai",
     "mistralai": "mistral_ai",
     "xai": "x_ai",

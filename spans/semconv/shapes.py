@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spans.semconv.json_values import decode_json
+from spans.semconv.messages import parts_of, text_of_parts
 
 
 def documents_of(value: Any) -> list[dict[str, Any]]:
@@ -32,6 +33,8 @@ def _document(item: Any) -> dict[str, Any] | None:
     )
     metadata = decode_json(item.get("metadata", item.get("meta", item.get("extra_info"))))
     identity = item.get("id", item.get("id_", item.get("node_id", item.get("doc_id"))))
+    if isinstance(content, list):
+        content = text_of_parts(parts_of(content))
     if content is None and identity is None:
         return None
     return {

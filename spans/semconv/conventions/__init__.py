@@ -8,11 +8,14 @@ from spans.semconv.conventions.autogen import AUTOGEN
 from spans.semconv.conventions.beeai import BEEAI
 from spans.semconv.conventions.beeai_openinference import BEEAI_OPENINFERENCE
 from spans.semconv.conventions.crewai import CREWAI
+from spans.semconv.conventions.genkit import GENKIT
 from spans.semconv.conventions.google_adk import GOOGLE_ADK
 from spans.semconv.conventions.inferred import INFERRED
+from spans.semconv.conventions.langchain_js import LANGCHAIN_JS
 from spans.semconv.conventions.langfuse import LANGFUSE
 from spans.semconv.conventions.langsmith import LANGSMITH
 from spans.semconv.conventions.llama_index import LLAMA_INDEX, LLAMA_INDEX_OPENINFERENCE
+from spans.semconv.conventions.mastra import MASTRA
 from spans.semconv.conventions.mellea import MELLEA
 from spans.semconv.conventions.mlflow import MLFLOW, MLFLOW_AUTOLOG
 from spans.semconv.conventions.openinference import OPENINFERENCE
@@ -33,6 +36,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     MLFLOW,
     MLFLOW_AUTOLOG,
     LANGFUSE,
+    MASTRA,
     VERCEL_AI,
     LANGSMITH,
     STRANDS,
@@ -42,12 +46,14 @@ CONVENTIONS: tuple[Convention, ...] = (
     AUTOGEN,
     SMOLAGENTS,
     CREWAI,
+    LANGCHAIN_JS,
     LLAMA_INDEX_OPENINFERENCE,
     OPENINFERENCE,
     LLAMA_INDEX,
     TRACELOOP,
     OTEL_GENAI,
     GOOGLE_ADK,
+    GENKIT,
     PLAIN,
     INFERRED,
 )

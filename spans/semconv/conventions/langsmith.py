@@ -15,12 +15,13 @@ RUN_TYPES = {
     "agent": "AGENT",
 }
 METADATA = "langsmith.metadata."
+USAGE = "langsmith.usage_metadata"
 CALL = ("langsmith.span.kind", re.compile("^llm$"))
 
 
 def _split(tags: Any) -> Any:
     """LangSmith joins tags by commas."""
-    return [tag.strip() for tag in tags.split(",")] if isinstance(tags, str) else tags
+    return [tag.strip() for tag in tags.split(",") if tag.strip()] if isinstance(tags, str) else tags
 
 
 LANGSMITH = Convention(
@@ -40,6 +41,11 @@ LANGSMITH = Convention(
         "user_id": (METADATA + "user_id", Attribute("langsmith.metadata", path=("user_id",))),
         "provider_name": (METADATA + "ls_provider",),
         "request_model": (METADATA + "ls_model_name",),
+        "input_tokens": (Attribute(USAGE, path=("input_tokens",)),),
+        "output_tokens": (Attribute(USAGE, path=("output_tokens",)),),
+        "cached_input_tokens": (Attribute(USAGE, path=("input_token_details", "cache_read")),),
+        "cache_creation_input_tokens": (Attribute(USAGE, path=("input_token_details", "cache_creation")),),
+        "reasoning_tokens": (Attribute(USAGE, path=("output_token_details", "reasoning")),),
         "input_messages": (Attribute("gen_ai.prompt", when=CALL),),
         "output_messages": (Attribute("gen_ai.completion", when=CALL),),
         "tags": (Attribute("langsmith.span.tags", transform=_split),),

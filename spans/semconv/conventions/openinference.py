@@ -1,3 +1,5 @@
+import re
+
 from spans.semconv.convention import Convention
 from spans.semconv.sources import Attribute, Family
 
@@ -15,6 +17,8 @@ SPAN_KINDS = {
     "unknown": "UNKNOWN",
 }
 
+CALL = ("openinference.span.kind", re.compile("^LLM$"))
+
 OPENINFERENCE = Convention(
     name="openinference",
     title="OpenInference",
@@ -27,7 +31,7 @@ OPENINFERENCE = Convention(
     ),
     fields={
         "span_type": (Attribute("openinference.span.kind", values=SPAN_KINDS),),
-        "provider_name": ("llm.provider", "llm.system"),
+        "provider_name": ("llm.provider", "llm.system", Attribute("metadata", path=("ls_provider",), when=CALL)),
         "request_model": (
             "llm.request.model_name",
             Attribute("llm.invocation_parameters", path=("model",)),
@@ -53,7 +57,7 @@ OPENINFERENCE = Convention(
         "audio_output_tokens": ("llm.token_count.completion_details.audio",),
         "cost_usd": ("llm.cost.total",),
         "session_id": ("session.id",),
-        "user_id": ("user.id",),
+        "user_id": ("user.id", Attribute("metadata", path=("user_id",))),
         "error_type": ("exception.type",),
         "error_message": ("exception.message",),
         "input_messages": (

@@ -1,6 +1,8 @@
 import re
+from typing import Any
 
 from spans.semconv.convention import Convention
+from spans.semconv.json_values import decode_json
 from spans.semconv.sources import Attribute, Elapsed, Family
 
 SPAN_KINDS = {"workflow": "WORKFLOW", "task": "TASK", "agent": "AGENT", "tool": "TOOL"}
@@ -10,12 +12,34 @@ REQUEST_TYPES = {
     "embedding": "EMBEDDING",
     "rerank": "RERANKER",
 }
-# A step of a framework that is itself the call of a model.
-CALLS = {"chat": "CHAT_MODEL", "text_completion": "LLM", "embeddings": "EMBEDDING", "rerank": "RERANKER"}
+# A step of a framework that is itself the call of a model or a tool.
+CALLS = {
+    "chat": "CHAT_MODEL",
+    "text_completion": "LLM",
+    "embeddings": "EMBEDDING",
+    "rerank": "RERANKER",
+    "execute_tool": "TOOL",
+}
 PROPERTIES = "traceloop.association.properties."
 TOOL = ("traceloop.span.kind", re.compile("^tool$"))
+TOOL_STEP = ("gen_ai.operation.name", re.compile("^execute_tool$"))
 STEP = ("traceloop.span.kind", re.compile("^(?:task|workflow)$"))
 AGENT = ("traceloop.span.kind", re.compile("^agent$"))
+
+
+def _arguments(value: Any) -> Any:
+    """What a function was called with, by name or by position, or what LangChain's handler says of a tool."""
+    if not isinstance(value, dict):
+        return value
+    if "input_str" in value:
+        return value.get("inputs") or value["input_str"]
+    if value.keys() > {"args", "kwargs"} or not (positional := value.get("args")):
+        return value.get("kwargs") or value
+    if value.get("kwargs"):
+        return value
+    only = decode_json(positional[0]) if isinstance(positional, list) and len(positional) == 1 else None
+    return only if isinstance(only, dict) else positional
+
 
 TRACELOOP = Convention(
     name="traceloop",
@@ -34,7 +58,15 @@ TRACELOOP = Convention(
             Attribute("gen_ai.operation.name", values={"execute_task": "TASK"}),
         ),
         "operation_name": ("gen_ai.operation.name", "llm.request.type"),
-        "tool_name": ("gen_ai.tool.name", Attribute("traceloop.entity.name", when=TOOL)),
+        "tool_arguments": (
+            Attribute("traceloop.entity.input", encoded=True, transform=_arguments, when=TOOL),
+            Attribute("traceloop.entity.input", encoded=True, transform=_arguments, when=TOOL_STEP),
+        ),
+        "tool_name": (
+            "gen_ai.tool.name",
+            Attribute("traceloop.entity.name", when=TOOL),
+            Attribute("traceloop.entity.output", path=("kwargs", "name"), when=TOOL_STEP),
+        ),
         "agent_name": ("gen_ai.agent.name", Attribute("traceloop.entity.name", when=AGENT)),
         "input_tokens": ("llm.usage.prompt_tokens",),
         "output_tokens": ("llm.usage.completion_tokens",),
