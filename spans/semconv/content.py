@@ -184,6 +184,10 @@ def _derive(result: SpanContent, span: SpanLike) -> None:
     if not result.operation_name:
         result.operation_name = OPERATION_OF_TYPE.get(result.span_type, "")
     if result.span_type == "TOOL":
+        answers = [part for message in result.output_messages for part in message["parts"]]
+        if result.tool_result is None and len(answers) == 1 and answers[0]["type"] == "tool_result":
+            result.tool_result = answers[0]["result"]
+            result.normalization["tool_result"] = result.normalization["output_messages"]
         for name, whole in (("tool_arguments", "input"), ("tool_result", "output")):
             if getattr(result, name) is None and getattr(result, whole) is not None:
                 setattr(result, name, decode_json(getattr(result, whole)))

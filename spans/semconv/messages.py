@@ -351,9 +351,17 @@ STANDALONE_ITEMS = {
     "tool_result": "tool",
     "tool-result": "tool",
 }
-TOOL_CALL_TYPES = {"tool_call", "tool_use", "function_call", "toolcall", "custom_tool_call", "server_tool_use"}
+TOOL_CALL_TYPES = {
+    "tool_call",
+    "tool_use",
+    "function_call",
+    "toolcall",
+    "tooluse",
+    "custom_tool_call",
+    "server_tool_use",
+}
 TOOL_RESULT_TYPES = {
-    "tool_result", "tool_call_response", "function_call_output", "tool_response", "tool_return",
+    "tool_result", "tool_call_response", "function_call_output", "tool_response", "tool_return", "toolresult",
     "custom_tool_call_output",
 }  # fmt: skip
 REASONING_TYPES = {"reasoning", "thinking", "redacted_thinking"}
@@ -379,6 +387,7 @@ UNTYPED_BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
     "file_data": lambda inner: media_of(inner, "file"),
     "image": lambda inner: media_of(inner, "image"),
     "image_url": lambda inner: media_of(inner, "image"),
+    "json": lambda inner: {"type": "text", "text": as_text(inner)},
     "data": lambda inner: {"type": "text", "text": as_text(inner)},
 }
 

@@ -212,7 +212,10 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class EventAttribute:
-    """One attribute of a span event: of the last such event that has it, or, as `all`, of each of them as a list."""
+    """One attribute of a span event: of the last such event that has it, or, as `all`, of each of them as a list.
+
+    The attribute's condition is one on the span.
+    """
 
     event: str
     attribute: Attribute
@@ -226,6 +229,8 @@ class EventAttribute:
 
     def read(self, span: SpanLike) -> Any:
         found = []
+        if not _holds(self.attribute.when, span):
+            return None
         for event in reversed(span.events):
             if event.get("name") == self.event or (
                 self.event.endswith("*") and event.get("name", "").startswith(self.event[:-1])

@@ -46,6 +46,10 @@ TRACES = {
         ("toolchat.workflow", "OK", 389, 209, "s-1", "u-1", SUNNY),
         ("lcagent.workflow", "OK", 403, 223, "s-1", "u-1", SUNNY),
     ],
+    "strands-ts": [
+        ("invoke_agent Strands Agent", "OK", 495, 315, "s-1", "u-1", SUNNY),
+        ("invoke_agent Strands Agent", "OK", 499, 319, "", "", SUNNY),
+    ],
     "langsmith-js": [
         ("my_fn", "OK", 190, 100, "s-2", "", SUNNY),
         ("ChatOpenAI", "OK", 191, 101, "", "", SUNNY),
@@ -218,3 +222,18 @@ def test_langsmith_usage_metadata_is_usage():
     (call,) = spans("langsmith-js", "my_fn")
     assert (call.input_tokens, call.output_tokens, call.cached_input_tokens) == (190, 100, 3)
     assert (content(call).reasoning_tokens, content(call).tags) == (2, [])
+
+
+def test_strands_tools_have_arguments_and_result_and_its_cycles_are_chains():
+    assert tool("strands-ts", "execute_tool get_weather") == (
+        "get_weather", {"city": "Brno"}, {"city": "Brno", "t": 21}, "call_147",
+    )  # fmt: skip
+    (failed,) = spans("strands-ts", "execute_tool broken")
+    assert (failed.input_preview, failed.output_preview, failed.error_type) == (
+        '{"city":"Brno"}', "Error: no such city", "TypeError",
+    )  # fmt: skip
+    assert types("strands-ts")["execute_agent_loop_cycle", "CHAIN"] == 4
+    first, *_ = spans("strands-ts", "chat")
+    assert (first.output_preview, parts(content(first).output_messages)) == (
+        'get_weather({"city": "Brno"})', [("assistant", called("call_147"))],
+    )  # fmt: skip
