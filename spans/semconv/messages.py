@@ -264,7 +264,12 @@ def tool_call_of(call: Any) -> Part | None:
     function = call.get("function") if isinstance(call.get("function"), Mapping) else call
     name = function.get("name") or call.get("toolName") or call.get("tool_name") or call.get("tool") or ""
     arguments = next(
-        (function[key] for key in ("arguments", "args", "input", "parameters", "tool_kwargs") if key in function), None
+        (
+            function[key]
+            for key in ("arguments", "args", "input", "parameters", "tool_kwargs", "server_tool_call")
+            if key in function
+        ),
+        None,
     )
     identity = next(
         (call[key] for key in ("call_id", "toolCallId", "tool_call_id", "toolUseId", "id", "ref") if call.get(key)), ""
@@ -281,7 +286,7 @@ def tool_result_of(block: Mapping[str, Any]) -> Part:
         ),
         "",
     )
-    keys = ("response", "result", "output", "content", "return_value")
+    keys = ("response", "result", "output", "content", "return_value", "server_tool_call_response")
     result = decode_json(next((block[key] for key in keys if key in block), None))
     if isinstance(result, Mapping) and set(result) == {"type", "value"}:
         result = result["value"]  # Vercel's {"type": "json", "value": …}
@@ -352,17 +357,12 @@ STANDALONE_ITEMS = {
     "tool-result": "tool",
 }
 TOOL_CALL_TYPES = {
-    "tool_call",
-    "tool_use",
-    "function_call",
-    "toolcall",
-    "tooluse",
-    "custom_tool_call",
-    "server_tool_use",
-}
+    "tool_call", "tool_use", "function_call", "toolcall", "tooluse", "custom_tool_call", "server_tool_use",
+    "server_tool_call",
+}  # fmt: skip
 TOOL_RESULT_TYPES = {
     "tool_result", "tool_call_response", "function_call_output", "tool_response", "tool_return", "toolresult",
-    "custom_tool_call_output",
+    "custom_tool_call_output", "server_tool_call_response",
 }  # fmt: skip
 REASONING_TYPES = {"reasoning", "thinking", "redacted_thinking"}
 MEDIA_TYPES = {

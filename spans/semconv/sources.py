@@ -166,11 +166,13 @@ class Combined:
     """One value from several attributes: {"content": "ai.response.text", "tool_calls": "ai.response.toolCalls"}.
 
     one_of: without any of these parts there is no value.  texts: parts that stay texts, even where they look like JSON.
+    transform: the last step.
     """
 
     parts: Mapping[str, str]
     one_of: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
+    transform: Callable[[Any], Any] | None = None
 
     def keys(self) -> tuple[str, ...]:
         return tuple(self.parts.values())
@@ -185,7 +187,9 @@ class Combined:
             for name, key in self.parts.items()
             if key in attributes
         }
-        return value if value and (not self.one_of or not self.one_of.isdisjoint(value)) else None
+        if not value or (self.one_of and self.one_of.isdisjoint(value)):
+            return None
+        return value if self.transform is None else self.transform(value)
 
 
 @dataclass(frozen=True, slots=True)

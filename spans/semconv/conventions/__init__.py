@@ -7,7 +7,9 @@ from spans.semconv.convention import Convention
 from spans.semconv.conventions.autogen import AUTOGEN
 from spans.semconv.conventions.beeai import BEEAI
 from spans.semconv.conventions.beeai_openinference import BEEAI_OPENINFERENCE
+from spans.semconv.conventions.claude_code import CLAUDE_CODE
 from spans.semconv.conventions.crewai import CREWAI
+from spans.semconv.conventions.gemini_cli import GEMINI_CLI
 from spans.semconv.conventions.genkit import GENKIT
 from spans.semconv.conventions.google_adk import GOOGLE_ADK
 from spans.semconv.conventions.inferred import INFERRED
@@ -39,6 +41,8 @@ CONVENTIONS: tuple[Convention, ...] = (
     MASTRA,
     VERCEL_AI,
     LANGSMITH,
+    CLAUDE_CODE,
+    GEMINI_CLI,
     STRANDS,
     PYDANTIC_AI,
     SEMANTIC_KERNEL,

@@ -17,6 +17,7 @@ OPERATIONS = {
     "invoke_workflow": "WORKFLOW",
     "execute_task": "TASK",
     "plan": "CHAIN",
+    "orchestrate_tools": "CHAIN",
     "retrieval": "RETRIEVER",
     "retrieve": "RETRIEVER",
     "vector_db_retrieve": "RETRIEVER",

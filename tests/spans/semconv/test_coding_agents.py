@@ -1,0 +1,137 @@
+"""Spans of Claude Code and Gemini CLI, and of Microsoft.Extensions.AI, by hand after what their sources set."""
+
+import json
+
+from spans.records import ScopeRecord, SpanRecord
+from spans.semconv import content, normalize
+from traces.summary import summarize
+
+CLAUDE_SCOPE = "com.anthropic.claude_code.tracing"
+
+
+def span(name, attributes, *, scope, span_id="1", parent="", **more):
+    record = SpanRecord(
+        "t",
+        span_id,
+        parent_span_id=parent,
+        name=name,
+        attributes=attributes,
+        scope=ScopeRecord(name=scope),
+        start_time_unix_nano=10**18 + int(span_id),
+        end_time_unix_nano=10**18 + 100 - int(span_id),
+        **more,
+    )
+    normalize(record)
+    return record
+
+
+def claude(name, span_id, parent="", events=(), **attributes):
+    attributes = {key.replace("__", "."): value for key, value in attributes.items()} | {"session.id": "s-1"}
+    return span(name, attributes, scope=CLAUDE_SCOPE, span_id=span_id, parent=parent, events=list(events))
+
+
+def test_a_prompt_to_claude_code_is_an_agent_with_calls_and_tools():
+    prompt = claude("claude_code.interaction", "1", span__type="interaction", user_prompt="List the files")
+    call = claude(
+        "claude_code.llm_request", "2", "1", span__type="llm_request", model="claude-sonnet-4-5",
+        gen_ai__system="anthropic",
+        gen_ai__request__model="claude-sonnet-4-5", input_tokens=2, output_tokens=1200, cache_read_tokens=84562,
+        cache_creation_tokens=7096, ttft_ms=810, stop_reason="tool_use", request_id="req_1",
+    )  # fmt: skip
+    output = {"name": "tool.output", "attributes": {"output": "README.md"}, "time_unix_nano": 1}
+    tool = claude(
+        "claude_code.tool", "3", "1", [output], span__type="tool", tool_name="Bash", tool_use_id="toolu_1",
+        full_command="ls", gen_ai__tool__call__id="toolu_1",
+    )  # fmt: skip
+    waited = claude("claude_code.tool.blocked_on_user", "4", "3", span__type="tool.blocked_on_user", decision="accept")
+    found = summarize([prompt, call, tool, waited])
+    assert (found.input_preview, found.session_id, found.model_names) == (
+        "List the files", "s-1", ["claude-sonnet-4-5"],
+    )  # fmt: skip
+    assert (found.input_tokens, found.output_tokens) == (2 + 84562 + 7096, 1200)
+    assert found.cost_usd is not None
+    assert [record.span_type for record in (prompt, call, tool, waited)] == ["AGENT", "CHAT_MODEL", "TOOL", "CHAIN"]
+    full = content(tool)
+    assert (full.tool_name, full.tool_arguments, full.tool_result, full.tool_call_id) == (
+        "Bash", "ls", "README.md", "toolu_1",
+    )  # fmt: skip
+    asked = content(call)
+    assert (asked.cached_input_tokens, asked.cache_creation_input_tokens, asked.time_to_first_token_ms) == (
+        84562, 7096, 810,
+    )  # fmt: skip
+
+
+def test_plain_keys_of_claude_code_mean_nothing_in_other_scopes():
+    record = span("x", {"model": "m", "input_tokens": 2, "user_prompt": "p"}, scope="app")
+    assert (record.request_model, record.input_tokens, record.input_preview) == ("", None, "")
+
+
+def gemini(operation, **attributes):
+    own = {"gen_ai.operation.name": operation, "gen_ai.conversation.id": "s-2"}
+    return span(operation, own | attributes, scope="gemini-cli")
+
+
+def test_gemini_cli_calls_have_messages_and_a_streams_pieces_are_one():
+    record = gemini(
+        "llm_call",
+        **{
+            "gen_ai.request.model": "gemini-2.5-flash",
+            "gen_ai.usage.input_tokens": 30,
+            "gen_ai.usage.output_tokens": 5,
+            "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"text": "Weather?"}]}]),
+            "gen_ai.output.messages": json.dumps(
+                [
+                    {"role": "model", "parts": [{"text": "It is "}]},
+                    {"role": "model", "parts": [{"text": "sunny."}]},
+                    {"role": "model", "parts": [{"functionCall": {"name": "save", "args": {"a": 1}}}]},
+                ]
+            ),
+        },
+    )
+    assert (record.span_type, record.operation_name, record.provider_name) == ("CHAT_MODEL", "chat", "gcp.gemini")
+    assert (record.input_preview, record.output_preview, record.session_id) == ("Weather?", "It is sunny.", "s-2")
+    (answer,) = content(record).output_messages
+    assert [part["type"] for part in answer["parts"]] == ["text", "tool_call"]
+
+
+def test_gemini_cli_tools_have_arguments_and_results():
+    response = [{"functionResponse": {"id": "c1", "name": "ls", "response": {"output": "README.md"}}}]
+    record = gemini(
+        "tool_call",
+        **{
+            "gen_ai.tool.name": "ls",
+            "gen_ai.tool.call_id": "c1",
+            "gen_ai.input.messages": json.dumps({"callId": "c1", "name": "ls", "args": {"path": "."}}),
+            "gen_ai.output.messages": json.dumps({"status": "success", "response": {"responseParts": response}}),
+        },
+    )
+    full = content(record)
+    assert (record.span_type, record.tool_name, record.input_preview, record.output_preview) == (
+        "TOOL", "ls", '{"path": "."}', "README.md",
+    )  # fmt: skip
+    assert (full.tool_arguments, full.tool_result, full.tool_call_id) == ({"path": "."}, "README.md", "c1")
+
+
+def test_calls_of_tools_on_the_models_server_are_calls_of_tools():
+    called = {"arguments": {"q": "Brno"}, "server_name": "maps", "type": "mcp"}
+    answered = {"output": ["21"], "type": "mcp"}
+    parts = [
+        {"type": "server_tool_call", "id": "m1", "name": "find", "server_tool_call": called},
+        {"type": "server_tool_call_response", "id": "m1", "server_tool_call_response": answered},
+        {"type": "text", "content": "21"},
+    ]
+    record = span(
+        "chat m",
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": parts, "finish_reason": "stop"}]),
+        },
+        scope="Experimental.Microsoft.Extensions.AI",
+    )
+    assert content(record).output_messages[0]["parts"] == [
+        {"type": "tool_call", "id": "m1", "name": "find", "arguments": called},
+        {"type": "tool_result", "id": "m1", "name": "", "result": answered},
+        {"type": "text", "text": "21"},
+    ]
+    loop = span("orchestrate_tools", {"gen_ai.operation.name": "orchestrate_tools"}, scope="x")
+    assert loop.span_type == "CHAIN"
