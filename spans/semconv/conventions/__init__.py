@@ -8,6 +8,7 @@ from spans.semconv.conventions.autogen import AUTOGEN
 from spans.semconv.conventions.beeai import BEEAI
 from spans.semconv.conventions.beeai_openinference import BEEAI_OPENINFERENCE
 from spans.semconv.conventions.claude_code import CLAUDE_CODE
+from spans.semconv.conventions.codex import CODEX
 from spans.semconv.conventions.crewai import CREWAI
 from spans.semconv.conventions.gemini_cli import GEMINI_CLI
 from spans.semconv.conventions.genkit import GENKIT
@@ -24,6 +25,7 @@ from spans.semconv.conventions.openinference import OPENINFERENCE
 from spans.semconv.conventions.otel_genai import OTEL_GENAI
 from spans.semconv.conventions.plain import PLAIN
 from spans.semconv.conventions.pydantic_ai import PYDANTIC_AI
+from spans.semconv.conventions.quarkus_langchain4j import QUARKUS_LANGCHAIN4J
 from spans.semconv.conventions.semantic_kernel import SEMANTIC_KERNEL
 from spans.semconv.conventions.smolagents import SMOLAGENTS
 from spans.semconv.conventions.spring_ai import SPRING_AI
@@ -42,11 +44,13 @@ CONVENTIONS: tuple[Convention, ...] = (
     VERCEL_AI,
     LANGSMITH,
     CLAUDE_CODE,
+    CODEX,
     GEMINI_CLI,
     STRANDS,
     PYDANTIC_AI,
     SEMANTIC_KERNEL,
     SPRING_AI,
+    QUARKUS_LANGCHAIN4J,
     AUTOGEN,
     SMOLAGENTS,
     CREWAI,

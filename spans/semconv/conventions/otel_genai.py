@@ -1,3 +1,5 @@
+import re
+
 from spans.semconv.convention import Convention
 from spans.semconv.messages import without_pieces
 from spans.semconv.sources import Attribute, EventAttribute, Events, Family
@@ -45,6 +47,20 @@ OPERATIONS = {
     "evaluator": "EVALUATOR",
     "unknown": "UNKNOWN",
 }
+# What CloudWeGo's Eino calls its parts.
+COMPONENTS = {
+    "chatmodel": "CHAT_MODEL",
+    "agenticmodel": "CHAT_MODEL",
+    "toolsnode": "CHAIN",
+    "chattemplate": "CHAIN",
+    "lambda": "CHAIN",
+    "passthrough": "CHAIN",
+    "graph": "WORKFLOW",
+    "indexer": "CHAIN",
+    "loader": "CHAIN",
+    "documenttransformer": "PARSER",
+}
+CHAT = ("gen_ai.operation.name", re.compile("^chat$"))
 
 OTEL_GENAI = Convention(
     name="otel_genai",
@@ -53,10 +69,14 @@ OTEL_GENAI = Convention(
     about=(
         "After the conventions of single SDKs, which often send these keys as well and say more beside them. "
         "Within a field the current key comes first, then the names it had before (v1.27 to v1.36: "
-        "gen_ai.system, prompt_tokens, message events)."
+        "gen_ai.system, prompt_tokens, message events), then those of single SDKs: gen_ai.span.kind, gen_ai.session.id "
+        "and gen_ai.input of Eino's APMPlus handler, input_tokens of LangChain4j's observations."
     ),
     fields={
-        "span_type": (Attribute("gen_ai.operation.name", values=OPERATIONS),),
+        "span_type": (
+            Attribute("gen_ai.operation.name", values=OPERATIONS),
+            Attribute("gen_ai.span.kind", values=OPERATIONS | COMPONENTS),
+        ),
         "operation_name": ("gen_ai.operation.name",),
         "provider_name": ("gen_ai.provider.name", "gen_ai.system"),
         "request_model": ("gen_ai.request.model",),
@@ -67,8 +87,16 @@ OTEL_GENAI = Convention(
         "tool_call_id": ("gen_ai.tool.call.id",),
         "tool_description": ("gen_ai.tool.description",),
         "tool_definitions": ("gen_ai.tool.definitions",),
-        "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
-        "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+        "input_tokens": (
+            "gen_ai.usage.input_tokens",
+            "gen_ai.usage.prompt_tokens",
+            Attribute("input_tokens", when=CHAT),
+        ),
+        "output_tokens": (
+            "gen_ai.usage.output_tokens",
+            "gen_ai.usage.completion_tokens",
+            Attribute("output_tokens", when=CHAT),
+        ),
         "total_tokens": ("gen_ai.usage.total_tokens",),
         "cached_input_tokens": (
             "gen_ai.usage.cache_read.input_tokens",
@@ -93,8 +121,8 @@ OTEL_GENAI = Convention(
         "audio_input_tokens": ("gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens"),
         "audio_output_tokens": ("gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens"),
         "cost_usd": ("gen_ai.usage.cost", "gen_ai.cost.total_cost", "operation.cost"),
-        "session_id": ("session.id", "gen_ai.conversation.id"),
-        "user_id": ("user.id", "enduser.id", "gen_ai.request.user"),
+        "session_id": ("session.id", "gen_ai.conversation.id", "gen_ai.session.id"),
+        "user_id": ("user.id", "enduser.id", "gen_ai.request.user", "gen_ai.user.id"),
         "system_instructions": (
             "gen_ai.system_instructions",
             EventAttribute("gen_ai.client.inference.operation.details", Attribute("gen_ai.system_instructions")),
@@ -118,8 +146,8 @@ OTEL_GENAI = Convention(
             EventAttribute("gen_ai.content.completion", Attribute("gen_ai.completion")),
             Events({"gen_ai.choice": "assistant"}),
         ),
-        "input": ("gen_ai.tool.call.arguments", "gen_ai.retrieval.query.text", "gen_ai.prompt"),
-        "output": ("gen_ai.tool.call.result", "gen_ai.completion", "gen_ai.retrieval.documents"),
+        "input": ("gen_ai.tool.call.arguments", "gen_ai.retrieval.query.text", "gen_ai.input", "gen_ai.prompt"),
+        "output": ("gen_ai.tool.call.result", "gen_ai.output", "gen_ai.completion", "gen_ai.retrieval.documents"),
         "documents": ("gen_ai.retrieval.documents",),
         "request_parameters": (Family("gen_ai.request.", indexed=False, excluding=frozenset(("model",))),),
         "finish_reasons": ("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason"),

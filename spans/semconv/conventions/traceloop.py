@@ -48,7 +48,7 @@ TRACELOOP = Convention(
     about=(
         "Before OpenTelemetry GenAI, because the kind of a decorated or framework span is the program's own "
         "word, while its gen_ai.operation.name is derived from it. Old versions number their messages: "
-        "gen_ai.prompt.N, gen_ai.completion.N."
+        "gen_ai.prompt.N, gen_ai.completion.N; the one for Go writes llm.prompts.N, llm.vendor and llm.request.model."
     ),
     fields={
         "span_type": (
@@ -58,6 +58,9 @@ TRACELOOP = Convention(
             Attribute("gen_ai.operation.name", values={"execute_task": "TASK"}),
         ),
         "operation_name": ("gen_ai.operation.name", "llm.request.type"),
+        "provider_name": ("llm.vendor",),
+        "request_model": ("llm.request.model",),
+        "response_model": ("llm.response.model",),
         "tool_arguments": (
             Attribute("traceloop.entity.input", encoded=True, transform=_arguments, when=TOOL),
             Attribute("traceloop.entity.input", encoded=True, transform=_arguments, when=TOOL_STEP),

@@ -1,4 +1,4 @@
-"""Spans of Claude Code and Gemini CLI, and of Microsoft.Extensions.AI, by hand after what their sources set."""
+"""Spans of Claude Code, Codex, Gemini CLI and of SDKs in .NET, Java and Go, by hand after what their sources set."""
 
 import json
 
@@ -135,3 +135,61 @@ def test_calls_of_tools_on_the_models_server_are_calls_of_tools():
     ]
     loop = span("orchestrate_tools", {"gen_ai.operation.name": "orchestrate_tools"}, scope="x")
     assert loop.span_type == "CHAIN"
+
+
+def test_a_turn_of_codex_has_its_model_usage_and_session():
+    usage = {"input_tokens": 900, "cached_input_tokens": 700, "output_tokens": 40, "reasoning_output_tokens": 9}
+    attributes = {f"codex.turn.token_usage.{key}": value for key, value in usage.items()}
+    own = {"model": "gpt-5-codex", "thread.id": "0199-a", "turn.id": "2"}
+    record = span("session_task.turn", own | attributes, scope="codex_cli_rs")
+    assert (record.span_type, record.request_model, record.session_id) == ("LLM", "gpt-5-codex", "0199-a")
+    assert (record.input_tokens, record.output_tokens, record.cached_input_tokens) == (900, 40, 700)
+    assert record.cost_usd is not None
+    assert span("other", {"thread.id": 17, "model": "x"}, scope="codex_cli_rs").session_id == ""
+
+
+def eino(kind, **attributes):
+    own = {"gen_ai.span.kind": kind, "gen_ai.session.id": "s-3", "gen_ai.user.id": "jana", "gen_ai.system": "eino"}
+    return span(kind, own | attributes, scope="github.com/cloudwego/eino-ext/callbacks/apmplus")
+
+
+def test_einos_parts_are_what_their_kinds_say():
+    assert eino("workflow").span_type == "WORKFLOW"
+    assert eino("lambda").span_type == "CHAIN"
+    tool = eino("tool", **{"gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": '{"city": "Brno"}',
+                           "gen_ai.completion.0.content": "21"})  # fmt: skip
+    assert (tool.span_type, tool.input_preview, tool.output_preview) == ("TOOL", '{"city": "Brno"}', "21")
+    call = eino("chatmodel", **{"gen_ai.request.model": "doubao", "gen_ai.usage.prompt_tokens": 5,
+                                "gen_ai.usage.completion_tokens": 2})  # fmt: skip
+    assert (call.span_type, call.input_tokens, call.session_id, call.user_id) == ("CHAT_MODEL", 5, "s-3", "jana")
+
+
+def test_langchain4j_says_tokens_in_plain_keys_and_quarkus_a_cost():
+    own = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-4o",
+        "input_tokens": "12",
+        "output_tokens": "3",
+    }
+    record = span("gen_ai.client.operation.duration", own, scope="org.springframework.boot")
+    assert (record.input_tokens, record.output_tokens) == (12, 3)
+    priced = {"gen_ai.operation.name": "chat", "gen_ai.client.estimated_cost": "0.0125USD"}
+    record = span("completion gpt-4o", priced, scope="io.quarkus.opentelemetry")
+    assert str(record.cost_usd) == "0.0125000000"
+    tool = span("langchain4j.tools.getWeather", {}, scope="io.quarkus.opentelemetry")
+    assert (tool.span_type, tool.tool_name) == ("TOOL", "getWeather")
+
+
+def test_openllmetry_for_go_has_vendor_model_and_prompts_of_its_own():
+    record = span(
+        "openai.chat",
+        {
+            "llm.vendor": "OpenAI", "llm.request.type": "chat", "llm.request.model": "gpt-4o",
+            "llm.usage.prompt_tokens": 9,
+            "llm.usage.completion_tokens": 4, "llm.prompts.0.role": "user", "llm.prompts.0.content": "Hi?",
+            "llm.completions.0.role": "assistant", "llm.completions.0.content": "Hello.",
+        },
+        scope="github.com/traceloop/go-openllmetry",
+    )  # fmt: skip
+    assert (record.provider_name, record.request_model, record.input_tokens) == ("openai", "gpt-4o", 9)
+    assert (record.input_preview, record.output_preview) == ("Hi?", "Hello.")
