@@ -91,7 +91,8 @@ def _from_request(value: Mapping[str, Any], role: str, depth: int) -> list[Messa
         return before + messages_of(value["input"], role, depth + 1)
     if isinstance(value.get("contents"), list) and "role" not in value:
         config = value.get("config")
-        system = config.get("system_instruction") if isinstance(config, Mapping) else value.get("systemInstruction")
+        holder = config if isinstance(config, Mapping) else value
+        system = holder.get("system_instruction", holder.get("systemInstruction"))
         before = messages_of(system, "system", depth + 1) if system else []
         return before + messages_of(value["contents"], role, depth + 1)
     return None

@@ -32,6 +32,7 @@ from spans.semconv.conventions.spring_ai import SPRING_AI
 from spans.semconv.conventions.strands import STRANDS
 from spans.semconv.conventions.traceloop import TRACELOOP
 from spans.semconv.conventions.vercel_ai import VERCEL_AI
+from spans.semconv.conventions.voltagent import VOLTAGENT
 
 CONVENTIONS: tuple[Convention, ...] = (
     BEEAI,
@@ -41,6 +42,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     MLFLOW_AUTOLOG,
     LANGFUSE,
     MASTRA,
+    VOLTAGENT,
     VERCEL_AI,
     LANGSMITH,
     CLAUDE_CODE,

@@ -14,6 +14,7 @@ GOOGLE_ADK = Convention(
     ),
     scopes=("gcp.vertex.agent", "google.adk"),
     fields={
+        "tool_name": (Name(re.compile(r"^execute_tool (.+)$")),),
         "span_type": (
             Name(re.compile(r"^call_llm\b"), constant="LLM"),
             Name(re.compile(r"^(?:agent_run|invoke_agent)\b"), constant="AGENT"),

@@ -50,6 +50,10 @@ TRACES = {
         ("invoke_agent Strands Agent", "OK", 495, 315, "s-1", "u-1", SUNNY),
         ("invoke_agent Strands Agent", "OK", 499, 319, "", "", SUNNY),
     ],
+    "voltagent": [("Weather", "OK", 242, 152, "c-1", "u-1", SUNNY)],
+    "google-adk-js": [
+        ("invocation", "OK", 931, 391, "295dddb4-671e-440b-a260-29a07805ef7d", "", "The capital is Paris."),
+    ],
     "langsmith-js": [
         ("my_fn", "OK", 190, 100, "s-2", "", SUNNY),
         ("ChatOpenAI", "OK", 191, 101, "", "", SUNNY),
@@ -237,3 +241,23 @@ def test_strands_tools_have_arguments_and_result_and_its_cycles_are_chains():
     assert (first.output_preview, parts(content(first).output_messages)) == (
         'get_weather({"city": "Brno"})', [("assistant", called("call_147"))],
     )  # fmt: skip
+
+
+def test_voltagent_has_types_for_its_spans_and_usage_on_agents():
+    found = types("voltagent")
+    assert (found["Weather", "AGENT"], found["llm:generateText", "CHAT_MODEL"], found["memory.read", "MEMORY"]) == (
+        1,
+        1,
+        1,
+    )
+    (agent,) = spans("voltagent", "Weather")
+    assert (agent.input_preview, agent.input_tokens, agent.cached_input_tokens) == ("Weather?", 241 + 242, 6)
+    assert tool("voltagent", "tool.execution:get_weather") == (
+        "get_weather", {"city": "Brno"}, {"city": "Brno", "t": 21}, "call_141",
+    )  # fmt: skip
+
+
+def test_google_adk_in_javascript_has_instructions_and_names_of_failed_tools():
+    assert spans("google-adk-js", "execute_tool broken")[0].tool_name == "broken"
+    system, user = content(spans("google-adk-js", "call_llm")[0]).input_messages
+    assert (system["role"], user["parts"]) == ("system", [{"type": "text", "text": "Broken?"}])
