@@ -93,7 +93,10 @@ def load(
 def chapters(
     traces: Iterable[Trace], spans: dict[UUID, list[Span]], read: Callable[[Trace, Span], SpanContent]
 ) -> list[Chapter]:
-    """A chapter for every trace, in their order. Pure but for `read`, which gives a span's content."""
+    """A chapter for every trace, in their order. Pure but for `read`, which gives a span's content.
+
+    Where no call of a trace says what the user asked, what went into the root does.
+    """
     threads: list[_Thread] = []
     system: set[str] = set()
     found = []
@@ -104,6 +107,9 @@ def chapters(
             chapter.turns += _new_turns(trace, span, content, threads, system)
         if not chapter.turns:
             chapter.turns = _root_turns(trace, contents)
+        elif not any(message["role"] == "user" for _, content in contents for message in content.input_messages):
+            asked = [turn for turn in _root_turns(trace, contents) if turn.message["role"] == "user"]
+            chapter.turns = asked + chapter.turns
         found.append(chapter)
     return found
 

@@ -53,3 +53,8 @@ def test_a_failure_is_told_once(family):
     for records in load(family).values():
         told = [text for role, text in turns(records) if role == "error"]
         assert len(told) == len(set(told))
+
+
+def test_what_a_user_asked_is_taken_from_the_root_where_no_call_says_it():
+    records = next(records for records in load("mastra").values() if records[0].session_id == "s-1")
+    assert turns(records) == [("user", "Weather in Brno?"), ("assistant", "It is sunny in Brno. C20")]
