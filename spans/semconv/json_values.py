@@ -68,11 +68,26 @@ def unflatten(pairs: Iterable[tuple[str, Any]]) -> Any:
             if not isinstance(below, dict):
                 below = node[step] = {"value": below}
             node = below
+        if isinstance(value, dict):
+            value = _copied(value)
         if isinstance(node.get(last), dict):
             node[last]["value"] = value
         else:
             node[last] = value
     return _close_lists(root)
+
+
+def _copied(value: dict[str, Any]) -> dict[str, Any]:
+    """A dict whose dicts, at any depth, may be changed without changing those of an attribute; without recursion."""
+    root = dict(value)
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        for key, child in node.items():
+            if isinstance(child, dict):
+                node[key] = dict(child)
+                stack.append(node[key])
+    return root
 
 
 def _close_lists(root: dict[str, Any]) -> Any:

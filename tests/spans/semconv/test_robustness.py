@@ -204,3 +204,12 @@ def test_columns_are_short_enough_for_an_index_but_ids_of_sessions_and_users_sta
     normalize(record)
     assert len(record.response_model or record.request_model) == 500
     assert (len(record.session_id), len(record.user_id)) == (5000, 5000)
+
+
+def test_reading_a_family_leaves_an_attribute_that_is_an_object_as_it_was():
+    attributes = {"gen_ai.prompt.0": {"parts": {"0": {"a": 1}}}, "gen_ai.prompt.0.content": "Hi?"}
+    before = json.loads(json.dumps(attributes))
+    record = SpanRecord("t", "s", attributes=attributes | {"gen_ai.prompt.0.parts.1": 2})
+    normalize(record)
+    content(record)
+    assert record.attributes == before | {"gen_ai.prompt.0.parts.1": 2}
