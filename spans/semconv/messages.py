@@ -236,7 +236,7 @@ def part_of(block: Any) -> Part | None:
         return {"type": "reasoning", "text": _text(block) or text_of_parts(parts_of(block.get("summary")))}
     if kind in MEDIA_TYPES:
         return media_of(block, MEDIA_TYPES[kind])
-    for key, read in UNTYPED_BLOCKS.items():
+    for key, read in ALL_BLOCKS.items():
         if isinstance(inner := block.get(key), Mapping):
             return read(inner)
     if block.get("thought") is True and isinstance(block.get("text"), str):
@@ -383,14 +383,18 @@ UNTYPED_BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
     "reasoningContent": _bedrock_reasoning,
     "inlineData": lambda inner: media_of(inner, "file"),
     "inline_data": lambda inner: media_of(inner, "file"),
-    "media": lambda inner: media_of(inner, "file"),
     "fileData": lambda inner: media_of(inner, "file"),
     "file_data": lambda inner: media_of(inner, "file"),
     "image": lambda inner: media_of(inner, "image"),
     "image_url": lambda inner: media_of(inner, "image"),
+}
+# So common as names that a text with them may as well be JSON of its own: read only where blocks are expected.
+NESTED_BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
+    "media": lambda inner: media_of(inner, "file"),
     "json": lambda inner: {"type": "text", "text": as_text(inner)},
     "data": lambda inner: {"type": "text", "text": as_text(inner)},
 }
+ALL_BLOCKS = UNTYPED_BLOCKS | NESTED_BLOCKS
 
 
 def text_of_parts(parts: Iterable[Part]) -> str:

@@ -193,3 +193,11 @@ def test_openllmetry_for_go_has_vendor_model_and_prompts_of_its_own():
     )  # fmt: skip
     assert (record.provider_name, record.request_model, record.input_tokens) == ("openai", "gpt-4o", 9)
     assert (record.input_preview, record.output_preview) == ("Hi?", "Hello.")
+
+
+def test_an_answer_in_json_stays_the_text_that_it_is():
+    for text in ('[{"data": {"a": 1}}]', '[{"json": 1}]', '[{"media": {"url": "x"}}]'):
+        answer = {"gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.content": text}
+        attributes = {"gen_ai.operation.name": "chat", **answer}
+        record = span("chat", attributes, scope="x")
+        assert (record.output_preview, content(record).output) == (text, text)
