@@ -161,8 +161,10 @@ def _set_readable(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> No
     """The texts of which the stored previews are the beginning."""
     for name, messages in (("input", result.input_messages), ("output", result.output_messages)):
         output = name == "output"
-        text = readable_messages(messages, output=output) if result.span_type in MODEL_CALLS else ""
-        if not text and name in found:
+        is_call = result.span_type in MODEL_CALLS
+        text = readable_messages(messages, output=output) if is_call else ""
+        failed = output and is_call and result.is_error and f"{name}_messages" in found
+        if not text and name in found and not failed:
             raw = found[name][0]
             text = readable(raw, output=output) if output or result.span_type != "TOOL" else as_text(raw)
         setattr(result, f"{name}_text", text or readable_messages(messages, output=output))

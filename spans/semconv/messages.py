@@ -47,6 +47,8 @@ ROLES = {
 TEXT_KEYS = ("text", "content", "thinking", "reasoning", "refusal", "transcript")
 # Beside "input" they tell a request of OpenAI's Responses API from other values.
 REQUEST_KEYS = frozenset(("model", "instructions", "tools"))
+# They tell a whole message, held by a choice, from a block of content.
+WHOLE_MESSAGE_KEYS = frozenset(("content", "tool_calls"))
 MAX_DEPTH = 8
 
 
@@ -118,9 +120,10 @@ def _from_response(value: Mapping[str, Any], role: str, depth: int) -> list[Mess
         contents = [item.get("content") for item in candidates if isinstance(item, Mapping)]
         return messages_of(contents, "assistant", depth + 1)
     inner = value.get("message")
-    if isinstance(inner, Mapping | str) and "role" not in value and "content" not in value:
+    whole = isinstance(inner, Mapping) and not WHOLE_MESSAGE_KEYS.isdisjoint(inner)
+    if "content" not in value and (whole or (isinstance(inner, Mapping | str) and "role" not in value)):
         reason = value.get("finish_reason")
-        found = messages_of(inner, role, depth + 1)
+        found = messages_of(inner, role_of(value.get("role"), role), depth + 1)
         if found and isinstance(reason, str):
             found[-1]["finish_reason"] = reason
         return found
@@ -345,6 +348,13 @@ def _bedrock_reasoning(inner: Mapping[str, Any]) -> Part:
     return {"type": "reasoning", "text": _text(block) if isinstance(block, Mapping) else _text(inner)}
 
 
+def _haystack_result(inner: Mapping[str, Any]) -> Part:
+    origin = inner.get("origin")
+    call = tool_call_of(origin) if isinstance(origin, Mapping) else None
+    named = {"id": call["id"], "name": call["name"]} if call else {}
+    return {**tool_result_of(inner), **named}
+
+
 STANDALONE_ITEMS = {
     "function_call": "assistant",
     "custom_tool_call": "assistant",
@@ -380,6 +390,7 @@ UNTYPED_BLOCKS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
     "function_call": tool_call_of,
     "functionResponse": tool_result_of,
     "function_response": tool_result_of,
+    "tool_call_result": _haystack_result,
     "reasoningContent": _bedrock_reasoning,
     "inlineData": lambda inner: media_of(inner, "file"),
     "inline_data": lambda inner: media_of(inner, "file"),

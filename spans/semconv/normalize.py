@@ -94,12 +94,17 @@ def listed_price(
 
 
 def _preview(record: Any, messages: list[Source] | None, values: list[Source] | None, output: bool) -> str:
-    """Of a model call the messages say more than the value, which is the whole request; elsewhere the value does."""
+    """Of a model call the messages say more than the value, which is the whole request; elsewhere the value does.
+
+    A failed call with a message has no other answer: its value is the response to the failed request.
+    """
     text = ""
     is_call = record.span_type in MODEL_CALLS
     is_tool = record.span_type == "TOOL"
     if messages and is_call:
         text = _messages_preview(record, messages, output)
+        if output and record.is_error:
+            return text
     if values and not text:
         for source in values:
             value = source.read(record)

@@ -30,7 +30,7 @@ REPR = re.compile(r"[\[<]{0,2}(?:[A-Z]\w+\(|\w+='[^']*' \w+=)")
 REPR_CHARACTERS = 20_000
 # An SDK may have cut the repr off in its text.
 TEXT_IN_REPR = re.compile(r"\b(?:text|content)=(['\"])((?:(?!\1)[^\\]|\\.)+)(?:\1|\\?$)")
-UNREAD_STREAM = re.compile(r"<(?:async_)?generator object")
+UNREAD_STREAM = re.compile(r"<(?:(?:async_)?generator|[\w.]*Stream) object")
 UNREAD_CHARACTERS = 200
 SPACE = re.compile(r"\s+")
 MAX_DEPTH = 6
@@ -192,8 +192,9 @@ def _text(value: Any, keys: tuple[str, ...], output: bool, depth: int) -> str | 
             return found
     if output and not TOOL_CALL_KEYS.isdisjoint(value):
         return _last_message([value], output) or None
-    if output and all(isinstance(item, dict) for item in value.values()):  # a pipeline: component → its output
-        for item in reversed(list(value.values())):
+    if all(isinstance(item, dict) for item in value.values()):  # a pipeline: component → its input, or its output
+        items = list(value.values())
+        for item in reversed(items) if output else items:
             if any(key in item for key in keys) and (found := _text(item, keys, output, depth + 1)):
                 return found
     return None

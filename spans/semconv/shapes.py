@@ -66,7 +66,9 @@ def tools_of(value: Any) -> list[dict[str, Any]]:
         if isinstance(declarations, list):
             found += tools_of(declarations)
             continue
-        function = next((item[key] for key in ("function", "toolSpec") if isinstance(item.get(key), Mapping)), item)
+        function = next(
+            (item[key] for key in ("function", "toolSpec", "data") if isinstance(item.get(key), Mapping)), item
+        )
         keys = ("parameters", "input_schema", "inputSchema", "parameters_json_schema", "args_schema", "json_schema")
         parameters = next((function[key] for key in keys if key in function), None)
         found.append(

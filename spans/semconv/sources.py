@@ -194,23 +194,30 @@ class Combined:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Span events as a list of messages: event name → role; the message is the event's attributes."""
+    """Span events as a list of messages: event name → role; the message is the event's attributes.
+
+    body: the attribute that some SDKs put the whole message into, as JSON text.
+    """
 
     roles: Mapping[str, str]
+    body: str = ""
 
     def keys(self) -> tuple[str, ...]:
         return tuple(f"event:{name}" for name in self.roles)
 
     def describe(self) -> str:
-        return "events " + ", ".join(self.roles)
+        whole = f" (or whole in their {self.body})" if self.body else ""
+        return "events " + ", ".join(self.roles) + whole
 
     def read(self, span: SpanLike) -> Any:
-        roles = self.roles
-        found = [
-            {"role": roles[event["name"]], **{k: decode_json(v) for k, v in (event.get("attributes") or {}).items()}}
-            for event in span.events
-            if event.get("name") in roles
-        ]
+        found = []
+        for event in span.events:
+            role = self.roles.get(event.get("name", ""))
+            if role is None:
+                continue
+            attributes = {key: decode_json(value) for key, value in (event.get("attributes") or {}).items()}
+            message = attributes.get(self.body)
+            found.append({"role": role, **attributes, **(message if isinstance(message, dict) else {})})
         return found or None
 
 

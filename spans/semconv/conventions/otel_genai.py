@@ -62,6 +62,9 @@ COMPONENTS = {
 }
 CHAT = ("gen_ai.operation.name", re.compile("^chat$"))
 
+# Azure's SDKs put an event's message there.
+EVENT_BODY = "gen_ai.event.content"
+
 OTEL_GENAI = Convention(
     name="otel_genai",
     title="OpenTelemetry GenAI",
@@ -137,14 +140,15 @@ OTEL_GENAI = Convention(
                     "gen_ai.user.message": "user",
                     "gen_ai.assistant.message": "assistant",
                     "gen_ai.tool.message": "tool",
-                }
+                },
+                body=EVENT_BODY,
             ),
         ),
         "output_messages": (
             Attribute("gen_ai.output.messages", transform=without_pieces),
             EventAttribute("gen_ai.client.inference.operation.details", Attribute("gen_ai.output.messages")),
             EventAttribute("gen_ai.content.completion", Attribute("gen_ai.completion")),
-            Events({"gen_ai.choice": "assistant"}),
+            Events({"gen_ai.choice": "assistant"}, body=EVENT_BODY),
         ),
         "input": ("gen_ai.tool.call.arguments", "gen_ai.retrieval.query.text", "gen_ai.input", "gen_ai.prompt"),
         "output": ("gen_ai.tool.call.result", "gen_ai.output", "gen_ai.completion", "gen_ai.retrieval.documents"),
