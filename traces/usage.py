@@ -49,12 +49,15 @@ WRAPPER = "not counted: span {1} inside it reports the usage of the same {0}"
 SUM_OF_BELOW = "not counted: its sum is made of spans below it, such as {1}"
 INSIDE_CALL = "not counted: span {1} around it is a counted call"
 TWIN = "not counted: span {1} of another instrumentation reports the same {0}"
+RECORD = "not counted: span {1} beside it is the call that it records"
 NO_USAGE = "nothing to count: the span reports no usage"
 
 # Two instrumentations of one call are looked for among so many neighbours in time.
 TWIN_NEIGHBOURS = 20
 # Of a stream some add the few output tokens that its first message reports.
 TWIN_OUTPUT_DIFFERENCE = 10
+# Of a stream some report the usage afterwards, by a span without a duration: a log record in another dress.
+TWIN_REPORT_DELAY_NANOSECONDS = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -124,11 +127,21 @@ def _decide(rows: Sequence[UsageRow], carriers: Sequence[UsageRow]) -> dict[str,
         else:
             decisions[row.span_id] = (COUNTED_CALL, kind, "")
     calls = {row.span_id for row in carriers if decisions.get(row.span_id, ("",))[0] == COUNTED_CALL}
+    beside = {_place(row): row.span_id for row in carriers if row.span_id in calls} if sums else {}
     for row in sums:
-        around = _ancestor_in(calls, row.span_id, parent_of)
-        decisions[row.span_id] = (INSIDE_CALL, SUM, around) if around else (COUNTED_SUM, SUM, "")
+        if around := _ancestor_in(calls, row.span_id, parent_of):
+            decisions[row.span_id] = (INSIDE_CALL, SUM, around)
+        elif call := beside.get(_place(row)):
+            decisions[row.span_id] = (RECORD, SUM, call)
+        else:
+            decisions[row.span_id] = (COUNTED_SUM, SUM, "")
     _drop_twins([row for row in carriers if row.span_id in calls], decisions)
     return decisions
+
+
+def _place(row: UsageRow) -> tuple[str, int | None, int | None]:
+    """Some SDKs record the usage of a call in a span beside it."""
+    return row.parent_span_id, row.input_tokens, row.output_tokens
 
 
 def _usage_below(
@@ -184,11 +197,14 @@ def _drop_twins(calls: Sequence[UsageRow], decisions: dict[str, tuple[str, str, 
         group.sort(key=lambda row: (row.start_time_unix_nano, -row.end_time_unix_nano, row.span_id))
         for position, outer in enumerate(group):
             for inner in group[position + 1 : position + 1 + TWIN_NEIGHBOURS]:
-                if inner.start_time_unix_nano > outer.end_time_unix_nano:
+                until = outer.end_time_unix_nano
+                if inner.start_time_unix_nano > until + TWIN_REPORT_DELAY_NANOSECONDS:
                     break
+                if inner.start_time_unix_nano == inner.end_time_unix_nano:
+                    until += TWIN_REPORT_DELAY_NANOSECONDS
                 if (
                     inner.scope_name != outer.scope_name
-                    and inner.end_time_unix_nano <= outer.end_time_unix_nano
+                    and inner.end_time_unix_nano <= until
                     and decisions[inner.span_id][0] == COUNTED_CALL
                     and _same_output(outer, inner)
                     and _same_model(outer, inner)

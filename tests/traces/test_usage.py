@@ -115,6 +115,23 @@ def test_a_twin_may_count_what_its_stream_began_with():
     assert count_usage([native, other]).counted == {"native", "other"}
 
 
+def test_a_report_of_a_stream_that_has_ended_is_a_twin():
+    native = row("native", "p", tokens=(400, 310), scope="sdk", lasts=100)
+    report = row("report", "p", tokens=(400, 310), scope="logfire", at=180, lasts=0)
+    assert count_usage([native, report]).counted == {"report"}
+    for other in ({"at": 1200, "lasts": 0}, {"at": 180, "lasts": 1}, {"at": 180, "lasts": 0, "scope": "sdk"}):
+        another = row("another", "p", tokens=(400, 310), **{"scope": "logfire", **other})
+        assert count_usage([native, another]).counted == {"native", "another"}
+
+
+def test_a_record_of_a_call_beside_it_does_not_count():
+    call = row("call", "agent", tokens=(10, 5))
+    usage = count_usage([call, row("record", "agent", "CHAIN", (10, 5)), row("agent", "", "AGENT")])
+    assert usage.counted == {"call"}
+    assert usage.reason("record") == "not counted: span call beside it is the call that it records"
+    assert count_usage([call, row("own", "agent", "CHAIN", (11, 5))]).counted == {"call", "own"}
+
+
 def test_usage_inside_a_counted_call_does_not_count():
     usage = count_usage([row("llm", tokens=(10, 5)), row("http", "llm", "UNKNOWN", (10, 5))])
     assert usage.counted == {"llm"}

@@ -4,21 +4,25 @@ SDKs with keys of their own stand before the standards that many share, because 
 """
 
 from spans.semconv.convention import Convention
+from spans.semconv.conventions.ag2 import AG2
 from spans.semconv.conventions.autogen import AUTOGEN
 from spans.semconv.conventions.beeai import BEEAI
 from spans.semconv.conventions.beeai_openinference import BEEAI_OPENINFERENCE
 from spans.semconv.conventions.claude_code import CLAUDE_CODE
 from spans.semconv.conventions.codex import CODEX
-from spans.semconv.conventions.crewai import CREWAI
+from spans.semconv.conventions.crewai import CREWAI, CREWAI_OPENLLMETRY
 from spans.semconv.conventions.gemini_cli import GEMINI_CLI
 from spans.semconv.conventions.genkit import GENKIT
 from spans.semconv.conventions.google_adk import GOOGLE_ADK
+from spans.semconv.conventions.haystack import HAYSTACK
 from spans.semconv.conventions.inferred import INFERRED
 from spans.semconv.conventions.langchain_js import LANGCHAIN_JS
 from spans.semconv.conventions.langfuse import LANGFUSE
 from spans.semconv.conventions.langsmith import LANGSMITH
+from spans.semconv.conventions.litellm import LITELLM
 from spans.semconv.conventions.llama_index import LLAMA_INDEX, LLAMA_INDEX_OPENINFERENCE
 from spans.semconv.conventions.mastra import MASTRA
+from spans.semconv.conventions.logfire_agents import LOGFIRE_AGENTS
 from spans.semconv.conventions.mellea import MELLEA
 from spans.semconv.conventions.mlflow import MLFLOW, MLFLOW_AUTOLOG
 from spans.semconv.conventions.openinference import OPENINFERENCE
@@ -48,15 +52,20 @@ CONVENTIONS: tuple[Convention, ...] = (
     CLAUDE_CODE,
     CODEX,
     GEMINI_CLI,
+    LITELLM,
     STRANDS,
+    LOGFIRE_AGENTS,
     PYDANTIC_AI,
     SEMANTIC_KERNEL,
     SPRING_AI,
     QUARKUS_LANGCHAIN4J,
     AUTOGEN,
+    AG2,
+    HAYSTACK,
     SMOLAGENTS,
     CREWAI,
     LANGCHAIN_JS,
+    CREWAI_OPENLLMETRY,
     LLAMA_INDEX_OPENINFERENCE,
     OPENINFERENCE,
     LLAMA_INDEX,

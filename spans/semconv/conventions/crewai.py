@@ -1,5 +1,7 @@
+import re
+
 from spans.semconv.convention import Convention
-from spans.semconv.sources import Combined
+from spans.semconv.sources import Attribute, Combined
 
 CREWAI = Convention(
     name="crewai",
@@ -11,5 +13,37 @@ CREWAI = Convention(
         "metadata": (
             Combined({"crew_key": "crew_key", "crew_id": "crew_id", "task_key": "task_key", "task_id": "task_id"}),
         ),
+    },
+)
+
+
+def _usage(name: str) -> Attribute:
+    """A count of a crew's usage, which is the repr of a Python dictionary."""
+    return Attribute("crewai.crew.usage_metrics", pattern=re.compile(rf"'{name}': (\d+)"))
+
+
+CREWAI_OPENLLMETRY = Convention(
+    name="crewai_openllmetry",
+    title="CrewAI through OpenLLMetry",
+    source="https://github.com/traceloop/openllmetry/blob/0.62.4/packages/opentelemetry-instrumentation-crewai/opentelemetry/instrumentation/crewai/instrumentation.py",
+    about=(
+        "OpenLLMetry with keys of its own. A crew reports the sum of its calls, which are spans only where the model's "
+        "client is instrumented as well."
+    ),
+    scopes=("opentelemetry.instrumentation.crewai",),
+    fields={
+        "span_type": (Attribute("crewai.crew.id", constant="WORKFLOW"),),
+        "operation_name": (
+            Attribute("crewai.crew.id", constant="invoke_workflow"),
+            Attribute("crewai.task.id", constant="execute_task"),
+        ),
+        "input_tokens": (_usage("prompt_tokens"),),
+        "output_tokens": (_usage("completion_tokens"),),
+        "cached_input_tokens": (_usage("cached_prompt_tokens"),),
+        "reasoning_tokens": (_usage("reasoning_tokens"),),
+        "input": ("crewai.task.description", Attribute("crewai.crew.tasks", path=(0, "description"))),
+        "output": ("crewai.crew.result",),
+        "agent_name": ("crewai.agent.role", "crewai.task.agent"),
+        "tool_definitions": ("crewai.agent.tools",),
     },
 )

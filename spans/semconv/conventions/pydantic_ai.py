@@ -11,6 +11,11 @@ def _without_answer(messages: Any) -> Any:
     return messages
 
 
+def _usage(*path: str) -> Attribute:
+    """A count of the usage as the provider reported it."""
+    return Attribute("gen_ai.usage.raw", path=path)
+
+
 PYDANTIC_AI = Convention(
     name="pydantic_ai",
     title="pydantic-ai and Logfire",
@@ -32,6 +37,16 @@ PYDANTIC_AI = Convention(
         "tool_arguments": ("tool_arguments",),
         "tool_result": ("tool_response",),
         "agent_name": ("agent_name",),
+        "cached_input_tokens": (
+            _usage("prompt_tokens_details", "cached_tokens"),
+            _usage("input_tokens_details", "cached_tokens"),
+            _usage("cache_read_input_tokens"),
+        ),
+        "cache_creation_input_tokens": (_usage("cache_creation_input_tokens"),),
+        "reasoning_tokens": (
+            _usage("completion_tokens_details", "reasoning_tokens"),
+            _usage("output_tokens_details", "reasoning_tokens"),
+        ),
         "cost_usd": ("operation.cost",),
         "tags": ("logfire.tags",),
         "error_message": ("logfire.exception.message",),

@@ -48,7 +48,8 @@ TRACELOOP = Convention(
     about=(
         "Before OpenTelemetry GenAI, because the kind of a decorated or framework span is the program's own "
         "word, while its gen_ai.operation.name is derived from it. Old versions number their messages: "
-        "gen_ai.prompt.N, gen_ai.completion.N; the one for Go writes llm.prompts.N, llm.vendor and llm.request.model."
+        "gen_ai.prompt.N, gen_ai.completion.N; the one for Go writes llm.prompts.N, llm.vendor and llm.request.model. "
+        "Tools of LangChain have their arguments and their message in a wrapper."
     ),
     fields={
         "span_type": (
@@ -83,6 +84,7 @@ TRACELOOP = Convention(
         "output_messages": (Family("gen_ai.completion."), Family("llm.completions.")),
         "tool_definitions": (Family("llm.request.functions."),),
         "input": (
+            Attribute("traceloop.entity.input", encoded=True, path=("inputs",), when=TOOL),
             Attribute("traceloop.entity.input", encoded=True),
             Attribute("gen_ai.task.input", encoded=True),
         ),

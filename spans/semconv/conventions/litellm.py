@@ -1,0 +1,57 @@
+import re
+
+from spans.semconv.convention import Convention
+from spans.semconv.sources import Attribute, Name
+
+# Operations are named after LiteLLM's functions, the asynchronous ones too.
+OPERATIONS = {
+    "chat": "chat",
+    "completion": "chat",
+    "acompletion": "chat",
+    "responses": "chat",
+    "aresponses": "chat",
+    "anthropic_messages": "chat",
+    "text_completion": "text_completion",
+    "atext_completion": "text_completion",
+    "embedding": "embeddings",
+    "aembedding": "embeddings",
+    "rerank": "rerank",
+    "arerank": "rerank",
+}
+TYPES = {"chat": "CHAT_MODEL", "text_completion": "LLM", "embeddings": "EMBEDDING", "rerank": "RERANKER"}
+SUCCEEDED = ("error.type", re.compile("^$"))
+USAGE = "metadata.usage_object"
+
+
+def _usage(name: str) -> Attribute:
+    """A count of the usage, which is the repr of a Python dictionary."""
+    return Attribute(USAGE, pattern=re.compile(rf"'{name}': (\d+)"))
+
+
+LITELLM = Convention(
+    name="litellm",
+    title="LiteLLM's own OpenTelemetry callback",
+    source="https://github.com/BerriAI/litellm/blob/d59f8f952d87d1b57d0275d18e974610203b5201/litellm/integrations/opentelemetry.py",
+    about=(
+        "OpenTelemetry GenAI beside some of OpenLLMetry's keys. Details of the usage are only in the metadata. What "
+        "went to the provider is a span of its own, without usage."
+    ),
+    scopes=("litellm",),
+    fields={
+        "span_type": (
+            Attribute("gen_ai.operation.name", values={name: TYPES[one] for name, one in OPERATIONS.items()}),
+            Name(re.compile("^raw_gen_ai_request$"), constant="CHAIN"),
+        ),
+        "operation_name": (Attribute("gen_ai.operation.name", values=OPERATIONS),),
+        "provider_name": (
+            "gen_ai.provider.name",
+            "gen_ai.system",
+            Attribute("litellm.provider.model", pattern=re.compile("^([^/]+)/")),
+        ),
+        "cached_input_tokens": ("gen_ai.usage.cache_read.input_tokens", _usage("cached_tokens")),
+        "cache_creation_input_tokens": ("gen_ai.usage.cache_creation.input_tokens", _usage("cache_write_tokens")),
+        "reasoning_tokens": (_usage("reasoning_tokens"),),
+        "cost_usd": (Attribute("litellm.cost.total", when=SUCCEEDED), "gen_ai.cost.total_cost"),
+        "user_id": ("litellm.end_user.id", "llm.user", "metadata.user_api_key_end_user_id"),
+    },
+)
