@@ -5,6 +5,7 @@ SDKs with keys of their own stand before the standards that many share, because 
 
 from spans.semconv.convention import Convention
 from spans.semconv.conventions.ag2 import AG2
+from spans.semconv.conventions.agent_framework import AGENT_FRAMEWORK
 from spans.semconv.conventions.autogen import AUTOGEN
 from spans.semconv.conventions.beeai import BEEAI
 from spans.semconv.conventions.beeai_openinference import BEEAI_OPENINFERENCE
@@ -21,11 +22,13 @@ from spans.semconv.conventions.langfuse import LANGFUSE
 from spans.semconv.conventions.langsmith import LANGSMITH
 from spans.semconv.conventions.litellm import LITELLM
 from spans.semconv.conventions.llama_index import LLAMA_INDEX, LLAMA_INDEX_OPENINFERENCE
-from spans.semconv.conventions.mastra import MASTRA
 from spans.semconv.conventions.logfire_agents import LOGFIRE_AGENTS
+from spans.semconv.conventions.mastra import MASTRA
+from spans.semconv.conventions.mcp import MCP
 from spans.semconv.conventions.mellea import MELLEA
 from spans.semconv.conventions.mlflow import MLFLOW, MLFLOW_AUTOLOG
 from spans.semconv.conventions.openinference import OPENINFERENCE
+from spans.semconv.conventions.openlit import OPENLIT
 from spans.semconv.conventions.otel_genai import OTEL_GENAI
 from spans.semconv.conventions.plain import PLAIN
 from spans.semconv.conventions.pydantic_ai import PYDANTIC_AI
@@ -57,6 +60,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     LOGFIRE_AGENTS,
     PYDANTIC_AI,
     SEMANTIC_KERNEL,
+    AGENT_FRAMEWORK,
     SPRING_AI,
     QUARKUS_LANGCHAIN4J,
     AUTOGEN,
@@ -71,6 +75,8 @@ CONVENTIONS: tuple[Convention, ...] = (
     LLAMA_INDEX,
     TRACELOOP,
     OTEL_GENAI,
+    OPENLIT,
+    MCP,
     GOOGLE_ADK,
     GENKIT,
     PLAIN,

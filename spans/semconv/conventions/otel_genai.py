@@ -62,6 +62,10 @@ COMPONENTS = {
 }
 CHAT = ("gen_ai.operation.name", re.compile("^chat$"))
 
+# On a chat some SDKs name the tool that the model asked for.
+NO_CHAT = ("gen_ai.operation.name", re.compile("^(?!chat$)"))
+# OpenLIT's cost needs a table of its own.
+PRICED = ("telemetry.sdk.name", re.compile("^(?!openlit$)"))
 # Azure's SDKs put an event's message there.
 EVENT_BODY = "gen_ai.event.content"
 
@@ -84,10 +88,10 @@ OTEL_GENAI = Convention(
         "provider_name": ("gen_ai.provider.name", "gen_ai.system"),
         "request_model": ("gen_ai.request.model",),
         "response_model": ("gen_ai.response.model",),
-        "tool_name": ("gen_ai.tool.name",),
-        "tool_arguments": ("gen_ai.tool.call.arguments", "gen_ai.tool.args"),
+        "tool_name": (Attribute("gen_ai.tool.name", when=NO_CHAT),),
+        "tool_arguments": ("gen_ai.tool.call.arguments", Attribute("gen_ai.tool.args", when=NO_CHAT)),
         "tool_result": ("gen_ai.tool.call.result",),
-        "tool_call_id": ("gen_ai.tool.call.id",),
+        "tool_call_id": (Attribute("gen_ai.tool.call.id", when=NO_CHAT),),
         "tool_description": ("gen_ai.tool.description",),
         "tool_definitions": ("gen_ai.tool.definitions",),
         "input_tokens": (
@@ -123,7 +127,7 @@ OTEL_GENAI = Convention(
         ),
         "audio_input_tokens": ("gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens"),
         "audio_output_tokens": ("gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens"),
-        "cost_usd": ("gen_ai.usage.cost", "gen_ai.cost.total_cost", "operation.cost"),
+        "cost_usd": (Attribute("gen_ai.usage.cost", when=PRICED), "gen_ai.cost.total_cost", "operation.cost"),
         "session_id": ("session.id", "gen_ai.conversation.id", "gen_ai.session.id"),
         "user_id": ("user.id", "enduser.id", "gen_ai.request.user", "gen_ai.user.id"),
         "system_instructions": (

@@ -66,8 +66,14 @@ TRACELOOP = Convention(
             Attribute("traceloop.entity.input", encoded=True, transform=_arguments, when=TOOL),
             Attribute("traceloop.entity.input", encoded=True, transform=_arguments, when=TOOL_STEP),
         ),
+        "tool_result": (
+            Attribute("traceloop.entity.output", encoded=True, path=("output", "kwargs", "content"), when=TOOL),
+        ),
+        "tool_call_id": (
+            Attribute("traceloop.entity.output", encoded=True, path=("output", "kwargs", "tool_call_id"), when=TOOL),
+        ),
         "tool_name": (
-            "gen_ai.tool.name",
+            Attribute("gen_ai.tool.name", when=TOOL),
             Attribute("traceloop.entity.name", when=TOOL),
             Attribute("traceloop.entity.output", path=("kwargs", "name"), when=TOOL_STEP),
         ),

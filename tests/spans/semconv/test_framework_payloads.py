@@ -67,6 +67,21 @@ TRACES = {
         ("haystack.agent.run", "OK", 941, 761, "", "", SUNNY),
         ("haystack.agent.run", "ERROR", None, None, "", "", ""),
     ],
+    "agent-framework": [
+        ("workflow.run", "OK", 239, 59, "", "", SUNNY),
+    ],
+    "mcp": [
+        ("ask", "OK", None, None, "", "", ""),
+    ],
+    "openlit": [
+        ("chat gpt-4o-mini", "OK", 529, 439, "", "u-9", SUNNY),
+        ("chat gpt-4o-mini", "OK", 530, 440, "", "", WEATHER_CALL),
+        ("chat gpt-4o-mini", "OK", 531, 441, "", "", SUNNY),
+        ("chat gpt-4o-mini", "OK", 532, 442, "", "", SUNNY),
+        ("chat x-429", "ERROR", None, None, "", "", ""),
+        ("chat claude-sonnet-4-5", "OK", 491, 451, "", "", "Let me see."),
+        ("chat x-429", "ERROR", None, None, "", "", ""),
+    ],
     "ag2": [
         ("invoke_agent weather", "OK", 907, 727, "", "", SUNNY),
         ("invoke_agent lim", "ERROR", None, None, "", "", ""),
@@ -102,7 +117,7 @@ def test_azures_events_hold_whole_messages_as_json():
         {"type": "tool_call", "id": "call_52", "name": "get_weather", "arguments": {"city": "Brno"}}
     ]
     assert answering.input_messages[-1]["parts"][0] == {
-        "type": "tool_result", "id": "call_52", "name": None, "result": "sunny",
+        "type": "tool_result", "id": "call_52", "name": "", "result": "sunny",
     }  # fmt: skip
     assert calls[0].input_preview == "hi"
 
@@ -219,3 +234,28 @@ def test_usage_that_ag2_records_beside_a_call_does_not_count():
     counted = summarize(records).counted
     assert {record.name for record in records if record.span_id in counted} == {"chat gpt-4o-mini"}
     assert {r.span_type for r in records if r.name == "record_usage model_call"} == {"CHAIN"}
+
+
+def test_workflows_of_the_agent_framework_are_what_their_names_say():
+    assert types("agent-framework", 0)[:2] == ["WORKFLOW", "CHAIN"]
+    assert types("agent-framework", 0).count("AGENT") == 2
+
+
+def test_calls_of_tools_through_mcp_are_tools_on_both_sides():
+    client, server = (spans("mcp", name)[0] for name in ("MCP send tools/call boom", "tools/call boom"))
+    assert [(one.span_type, one.tool_name) for one in (client, server)] == [("TOOL", "boom")] * 2
+    assert (server.is_error, server.error_type) == (True, "tool_error")
+    assert [(one.span_type, one.operation_name) for one in spans("mcp", "tools/list")] == [("UNKNOWN", "tools/list")]
+
+
+def test_a_cost_of_nothing_from_openlit_is_the_listed_price():
+    call, asking = spans("openlit", "chat gpt-4o-mini")[:2]
+    assert (call.cost_usd, call.cached_input_tokens) == (Decimal("0.0003425250"), 3)
+    assert (asking.tool_name, content(asking).tool_call_id) == ("", "")
+    assert content(asking).output_messages[0]["parts"][0]["name"] == "get_weather"
+
+
+def test_a_failed_call_of_openlit_is_a_call_by_its_name():
+    failed = spans("openlit", "chat x-429")[-1]
+    assert (failed.span_type, failed.operation_name, failed.request_model) == ("CHAT_MODEL", "chat", "x-429")
+    assert failed.error_type == "anthropic.RateLimitError"
