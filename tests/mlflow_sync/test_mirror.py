@@ -14,10 +14,11 @@ from mlflow_sync.mirror import claim, mirror
 from mlflow_sync.models import MlflowTrace
 from mlflow_sync.pull import mirror_again
 from projects.models import Project
-from tests.builders import attributes, export_request, new_span_id, new_trace_id, span
+from tests.builders import attributes, export_request, log_record, logs_request, new_span_id, new_trace_id, span
 from tests.mlflow_sync.conftest import MlflowApi, let_waits_end, mirror_all, pull_now, usage
 from traces import queries
 from traces.models import Trace
+from traces.otlp.logs import export_logs
 from traces.queries import delete_traces
 
 pytestmark = pytest.mark.django_db
@@ -206,6 +207,15 @@ def test_what_mlflow_would_refuse_is_adapted(mlflow: MlflowApi, ingest: Ingest) 
     session = mlflow.traces()[f"tr-{trace.trace_id}"]["trace_metadata"]["mlflow.trace.session"]
     assert len(session) == 250
     assert session.startswith("sss")
+
+
+def test_messages_that_came_as_log_records_go_along(mlflow: MlflowApi, ingest: Ingest, project: Project) -> None:
+    ids = {"trace_id": new_trace_id(), "span_id": new_span_id()}
+    ingest(span("chat", attrs={"gen_ai.operation.name": "chat"}, **ids))
+    export_logs([logs_request(log_record("gen_ai.user.message", body={"content": "hello"}, **ids))], project)
+    mirror_all()
+    said = mlflow.spans(f"tr-{ids['trace_id']}")["chat"]["attributes"]
+    assert said["mlflow.spanInputs"] == {"messages": [{"role": "user", "content": "hello"}]}
 
 
 def test_a_large_trace_goes_in_several_requests(

@@ -9,8 +9,6 @@ from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from mlflow_sync.mapping import own_attributes
-from mlflow_sync.mirror import _span_pages
 from projects.models import Project
 from spans.logs import attach_logs
 from spans.models import Span, SpanLog
@@ -236,13 +234,6 @@ def test_the_api_and_the_trace_page_show_the_messages(project, key, client, admi
     assert b"hello" not in otlp
     pk = Trace.objects.get().pk
     assert "hello" in admin_client.get(f"/admin/traces/trace/{pk}/spans/{span_id}/").content.decode()
-
-
-def test_the_mirror_gets_the_messages(project):
-    spans, logs = chat_and_log()
-    send(project, [spans, logs])
-    rows = next(_span_pages(Trace.objects.get()))
-    assert "hello" in own_attributes(rows[0])["mlflow.spanInputs"]
 
 
 def test_log_records_whose_trace_never_came_expire(project):
