@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,7 @@ NO_OVERLAP = datetime.timedelta(0)
 SWEEP_EVERY = datetime.timedelta(hours=1)
 SWEEP_OVERLAP = datetime.timedelta(days=1)
 PAGE = 1_000
-MAX_PAGES = 20  # a pull; the next one goes on
+MAX_PAGES = 20  # a pull that is no look-back; the next one goes on
 LAG_COUNT_LIMIT = 10_000
 
 
@@ -47,15 +47,16 @@ def pull(now: datetime.datetime | None = None) -> int:
     now = now or timezone.now()
     status = MirrorStatus.load()
     projects = {project.pk: project for project in Project.objects.exclude(mirror_policy=Project.MirrorPolicy.NONE)}
-    is_sweep = now - status.swept_at > SWEEP_EVERY
     is_behind = now - status.pulled_until > 2 * OVERLAP
-    look_back = SWEEP_OVERLAP if is_sweep else NO_OVERLAP if is_behind else OVERLAP
+    is_sweep = now - status.swept_at > SWEEP_EVERY
+    look_back = NO_OVERLAP if is_behind else SWEEP_OVERLAP if is_sweep else OVERLAP
     position = (status.pulled_until - look_back, UUID(int=0))
     until = now - QUIET
     found = 0
     if is_sweep:
         _ask_for_forgotten_deletions(now)
-    for _page in range(MAX_PAGES):
+    # A look-back goes to its end at once: broken off, it would begin anew each time and never reach what is new.
+    for _page in count() if look_back == SWEEP_OVERLAP else range(MAX_PAGES):
         changed = _changed_traces(projects, position, until)
         wanted = [
             trace
@@ -158,15 +159,15 @@ def mirror_again(keys: Iterable[UUID]) -> int:
     What a worker has right now stays with it.
     """
     now = timezone.now()
-    count = 0
+    due = 0
     remaining = iter(keys)
     while batch := list(islice(remaining, PAGE)):
         there = set(MlflowTrace.objects.filter(pk__in=batch).values_list("pk", flat=True))
         missing = Trace.objects.filter(pk__in=set(batch) - there).values("pk", "project_id", "trace_id", "refreshed_at")
         rows = [trace | {"has_row": False} for trace in missing]
-        count += _take_up(rows, now)
-        count += MlflowTrace.objects.filter(pk__in=there, claimed_at=None).update(attempts=0, next_try_at=now)
-    return count
+        due += _take_up(rows, now)
+        due += MlflowTrace.objects.filter(pk__in=there, claimed_at=None).update(attempts=0, next_try_at=now)
+    return due
 
 
 @dataclass(frozen=True)

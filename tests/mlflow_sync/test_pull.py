@@ -125,6 +125,22 @@ def test_pulling_goes_on_over_pages_and_pulls(ingest: Ingest, monkeypatch: pytes
     assert MlflowTrace.objects.count() == 7
 
 
+def test_a_day_of_more_unwanted_traces_than_a_pull_looks_at_holds_up_no_change(
+    ingest: Ingest, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE", 2)
+    monkeypatch.setattr(pulling, "MAX_PAGES", 2)
+    set_policy(project, "errors")
+    for _ in range(9):
+        ingest(span())
+    Trace.objects.update(refreshed_at=timezone.now() - datetime.timedelta(hours=2))
+    MirrorStatus.load()
+    MirrorStatus.objects.update(pulled_until=timezone.now(), swept_at=timezone.now() - datetime.timedelta(hours=2))
+    ingest(span(status=FAILED))
+    assert [pull_now(), pull_now()] == [1, 0]
+    assert timezone.now() - MirrorStatus.load().swept_at < datetime.timedelta(minutes=1)
+
+
 def test_a_pull_looks_at_a_thousand_traces_with_few_queries(
     ingest: Ingest, django_assert_max_num_queries: Callable[[int], Any]
 ) -> None:
