@@ -49,14 +49,26 @@ def ensure_key(project: Project) -> str | None:
     """The text of a key made because the project had none, or None.
 
     With AUTH_KEY set, its text is a valid key of the project, and the texts that AUTH_KEY had before are revoked.
+    Raises CommandError where another project has a key with this text.
     """
     if settings.AUTH_KEY:
-        key_hash = hash_key(settings.AUTH_KEY)
-        earlier = ApiKey.objects.filter(project=project, name=AUTH_KEY_NAME)
-        earlier.filter(revoked_at=None).exclude(key_hash=key_hash).update(revoked_at=timezone.now())
-        if not earlier.filter(key_hash=key_hash).update(revoked_at=None):
-            ApiKey.objects.issue(project, AUTH_KEY_NAME, key=settings.AUTH_KEY)
+        make_valid(project, settings.AUTH_KEY)
         return None
     if project.api_keys.exists():
         return None
     return ApiKey.objects.issue(project, "First key")[1]
+
+
+def make_valid(project: Project, text: str) -> None:
+    """Make AUTH_KEY's text a key of the project with every scope, also where it was made as an ordinary one."""
+    key_hash = hash_key(text)
+    there = ApiKey.objects.filter(key_hash=key_hash).select_related("project").first()
+    if there is not None and there.project_id != project.pk:
+        raise CommandError(f"AUTH_KEY is a key of the project {there.project.slug}: choose another text.")
+    earlier = ApiKey.objects.filter(project=project, name=AUTH_KEY_NAME, revoked_at=None)
+    earlier.exclude(key_hash=key_hash).update(revoked_at=timezone.now())
+    if there is None:
+        ApiKey.objects.issue(project, AUTH_KEY_NAME, key=text)
+    else:
+        every_scope = {"can_ingest": True, "can_read": True, "can_write": True}
+        ApiKey.objects.filter(pk=there.pk).update(name=AUTH_KEY_NAME, revoked_at=None, expires_at=None, **every_scope)

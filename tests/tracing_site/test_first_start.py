@@ -1,7 +1,11 @@
 """What the first start makes, and that it makes it once."""
 
+import datetime
+
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError
+from django.utils import timezone
 
 from projects.models import ApiKey, Project
 from tracing_site.first_start import prepare
@@ -47,3 +51,24 @@ def test_an_auth_key_that_was_used_before_works_again(settings):
         prepare()
     assert ApiKey.objects.lookup("first") is not None
     assert ApiKey.objects.lookup("second") is None
+
+
+def test_a_key_that_was_made_before_can_become_the_auth_key(settings):
+    settings.AUTH_KEY = ""
+    text = prepare().new_key
+    ApiKey.objects.update(can_ingest=False, expires_at=timezone.now() - datetime.timedelta(days=1))
+    settings.AUTH_KEY = text
+    prepare()
+    key = ApiKey.objects.lookup(text)
+    assert (key.name, key.can_ingest) == ("AUTH_KEY", True)
+    settings.AUTH_KEY = "later"
+    prepare()
+    assert ApiKey.objects.lookup(text) is None
+
+
+def test_the_key_of_another_project_can_not_be_the_auth_key(settings):
+    other = Project.objects.create(slug="other", name="Other")
+    ApiKey.objects.issue(other, "theirs", key="somebody-else's")
+    settings.AUTH_KEY = "somebody-else's"
+    with pytest.raises(CommandError, match="AUTH_KEY is a key of the project other"):
+        prepare()
