@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 _reads_replica: ContextVar[bool] = ContextVar("reads_replica", default=False)
 # Accounts, sessions, keys and projects always come from the primary, so that a login or a revoked key counts at once.
 REPLICATED_APPS = frozenset(("traces", "spans", "mlflow_sync"))
+# Rules and prices are remembered by the version in their project's row, and so must be as new as that.
+PRIMARY_MODELS = frozenset(("spans.mappingrule", "spans.modelprice"))
 PATHS = ("/v1/", "/admin/")
 
 
@@ -31,7 +33,8 @@ class ReplicaMiddleware:
 
 class ReplicaRouter:
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
-        return "replica" if _reads_replica.get() and model._meta.app_label in REPLICATED_APPS else None
+        is_replicated = model._meta.app_label in REPLICATED_APPS and model._meta.label_lower not in PRIMARY_MODELS
+        return "replica" if _reads_replica.get() and is_replicated else None
 
     def db_for_write(self, model: type[models.Model], **hints: Any) -> str:
         return "default"
