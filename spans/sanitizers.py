@@ -57,7 +57,7 @@ def _encode_json(record: SpanRecord) -> None:
     if record.links:
         record.links_json = encode_without_nul(record.links, warnings, "links")
     if len(warnings) > noticed:
-        record.attributes = values.untag(values.loads(record.attributes_json))
+        record.attributes = replace_nul(record.attributes)  # type: ignore[assignment]
         record.events = [replace_nul(event) for event in record.events]  # type: ignore[misc]
         record.links = [replace_nul(link) for link in record.links]  # type: ignore[misc]
 

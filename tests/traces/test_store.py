@@ -192,6 +192,14 @@ def test_nul_is_replaced_and_warned_of_wherever_it_stands(project):
     assert sum("NUL" in warning for warning in stored.warnings) >= 3
 
 
+@pytest.mark.parametrize("attrs", [{"$bytes": "no base64\x00"}, {"$double": {"a": "x\x00"}}, {"$map": {"a": "x\x00"}}])
+def test_nul_characters_are_replaced_in_an_attribute_that_looks_like_a_tag(project, attrs):
+    export(export_request(span(attrs=attrs)), project)
+    stored = Span.objects.get()
+    assert stored.attributes.keys() == attrs.keys()
+    assert stored.warnings == ["attributes: NUL characters replaced by U+FFFD"]
+
+
 def test_the_escape_for_nul_in_a_text_is_not_a_nul(project):
     export(export_request(span(attrs={"code": "\\u0000"})), project)
     stored = Span.objects.get()
