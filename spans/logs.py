@@ -49,7 +49,7 @@ def attach_logs(spans: Iterable[Span]) -> None:
     spans = list(spans)
     if not spans:
         return
-    found = load_logs({span.trace_row_id for span in spans})
+    found = load_logs({span.trace_row_id for span in spans}, {span.span_id for span in spans})
     for span in spans:
         span.logs = found.get(span.trace_row_id, {}).get(span.span_id, ())
 

@@ -27,7 +27,7 @@ from tests.corpus import capture
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
-from traces.queries import delete_traces
+from traces.queries import delete_traces, get_span
 from traces.retention import delete_expired
 from traces.span_logs import attach_pending
 
@@ -279,3 +279,14 @@ def test_a_span_costs_the_same_however_many_other_spans_of_its_trace_have_log_re
         loaded.clear()
         export(export_request(span(trace_id=trace_id, span_id=span_id)), project)
         assert [log.span_id for log in loaded] == [span_id]
+
+
+def test_reading_a_span_reads_its_own_log_records_only(project, loaded):
+    trace_id = new_trace_id()
+    span_ids = [new_span_id() for _ in range(5)]
+    export(export_request(*(span(trace_id=trace_id, span_id=span_id) for span_id in span_ids)), project)
+    for span_id in span_ids:
+        export_logs([logs_request(log_record("gen_ai.user.message", trace_id=trace_id, span_id=span_id))], project)
+    loaded.clear()
+    assert len(get_span(Trace.objects.get(), span_ids[2]).logs) == 1
+    assert [log.span_id for log in loaded] == [span_ids[2]]
