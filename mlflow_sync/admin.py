@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from mlflow_sync.client import is_enabled, server_url
 from mlflow_sync.erasure_admin import ErasureAdmin as ErasureAdmin
 from mlflow_sync.models import MlflowTrace
 from mlflow_sync.pull import mirror_again
@@ -28,10 +28,9 @@ def state_chip(row: MlflowTrace) -> SafeString:
 
 def mlflow_link(row: MlflowTrace) -> SafeString | str:
     """To the trace in MLflow's own pages, once it is there."""
-    base = settings.MLFLOW_TRACKING_URI
-    if not (row.mlflow_trace_id and row.experiment_id and base.startswith(("http://", "https://"))):
+    if not (row.mlflow_trace_id and row.experiment_id and is_enabled()):
         return row.mlflow_trace_id
-    address = f"{base.rstrip('/')}/#/experiments/{row.experiment_id}/traces?selectedEvaluationId={row.mlflow_trace_id}"
+    address = f"{server_url()}/#/experiments/{row.experiment_id}/traces?selectedEvaluationId={row.mlflow_trace_id}"
     return format_html('<a href="{}" rel="noopener">{}</a>', address, row.mlflow_trace_id)
 
 
@@ -131,14 +130,13 @@ class MirroredTraceAdmin(TraceAdmin):
     actions = (*TraceAdmin.actions, "mirror_selected_traces")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        is_mirrored = settings.MLFLOW_TRACKING_URI != "off"
-        return (*self.list_display, "mirror") if is_mirrored else self.list_display
+        return (*self.list_display, "mirror") if is_enabled() else self.list_display
 
     def list_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.select_related("mlflow")
 
     def has_mirror_permission(self, request: HttpRequest) -> bool:
-        return settings.MLFLOW_TRACKING_URI != "off" and may(request.user, Role.EDITOR)
+        return is_enabled() and may(request.user, Role.EDITOR)
 
     @admin.action(description="Mirror selected traces again", permissions=["mirror"])
     def mirror_selected_traces(self, request: HttpRequest, queryset: QuerySet[Trace]) -> None:

@@ -65,7 +65,13 @@ class RemoteTrace:
 
 def is_enabled() -> bool:
     """Whether MLFLOW_TRACKING_URI names a server."""
-    return settings.MLFLOW_TRACKING_URI.lower() not in {"", "off"}
+    return settings.MLFLOW_TRACKING_URI != "off"
+
+
+def server_url() -> str:
+    """MLFLOW_TRACKING_URI as people may see it: without a name and password that it may hold. "off" for no mirror."""
+    parts = urlsplit(settings.MLFLOW_TRACKING_URI)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
 
 
 class MlflowClient:
@@ -75,9 +81,8 @@ class MlflowClient:
     """
 
     def __init__(self) -> None:
-        parts = urlsplit(settings.MLFLOW_TRACKING_URI)
-        self.host = parts.hostname or ""
-        self.url = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+        self.url = server_url()
+        self.host = urlsplit(self.url).hostname or ""
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc or a proxy of the machine is none of MLflow's business
         if settings.MLFLOW_AUTHORIZATION == "BASE_AUTH":

@@ -2,7 +2,6 @@
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -12,13 +11,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from mlflow_sync.client import server_url
 from traces.api.encoding import CONTENT_TYPE
 from traces.api.errors import ApiError, internal_error, invalid_argument, no_route
 from traces.api.openapi import ERRORS
 from traces.api.views import ApiView
 from tracing_site.admin_site import error_page
 
-HTML_PREFIXES = ("/admin", "/django-rq")
+HTML_PREFIX = "/admin"
 
 
 class GitSerializer(serializers.Serializer[Any]):
@@ -66,7 +66,7 @@ class SystemView(ApiView):
                 "version": _version(),
                 "git": {"tag": settings.GIT_TAG},
                 "mlflow": {
-                    "url": _without_credentials(settings.MLFLOW_TRACKING_URI),
+                    "url": server_url(),
                     "default_experiment_id": settings.MLFLOW_DEFAULT_EXPERIMENT_ID,
                 },
             }
@@ -80,34 +80,29 @@ def _version() -> str:
         return settings.GIT_TAG
 
 
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 def _json(error: ApiError) -> HttpResponse:
     return JsonResponse(error.body, status=error.status, headers=error.headers, content_type=CONTENT_TYPE)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith(HTML_PREFIXES):
+    if request.path.startswith(HTML_PREFIX):
         return defaults.bad_request(request, exception)
     return _json(invalid_argument("The request is not valid", type(exception).__name__))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith(HTML_PREFIXES):
+    if request.path.startswith(HTML_PREFIX):
         return error_page(request, "403.html", "Not allowed", 403)
     return _json(ApiError(403, "PERMISSION_DENIED", str(exception) or "this is not allowed"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith(HTML_PREFIXES):
+    if request.path.startswith(HTML_PREFIX):
         return error_page(request, "404.html", "Not found", 404)
     return _json(no_route(f"Nothing is served at {request.path}; /docs lists the routes."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if request.path.startswith(HTML_PREFIXES):
+    if request.path.startswith(HTML_PREFIX):
         return defaults.server_error(request)
     return _json(internal_error())

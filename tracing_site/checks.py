@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from mlflow_sync.client import is_enabled
+
 MIN_BODY_BYTES = 64 * 1024
 MAX_BODY_BYTES = 2**31 - 1
 MIN_KEY_LENGTH = 16
@@ -39,7 +41,7 @@ def check_addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
     messages: list[CheckMessage] = []
     if settings.REDIS_URL and not is_url(settings.REDIS_URL, "redis", "rediss"):
         messages.append(Error("REDIS_URL is no Redis URL.", hint="redis://host:6379/0", id="tracing.E003"))
-    if settings.MLFLOW_TRACKING_URI != "off" and not is_url(settings.MLFLOW_TRACKING_URI, "http", "https"):
+    if is_enabled() and not is_url(settings.MLFLOW_TRACKING_URI, "http", "https"):
         messages.append(
             Error(
                 "MLFLOW_TRACKING_URI is no HTTP URL.",

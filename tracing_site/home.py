@@ -4,11 +4,10 @@ import datetime
 import heapq
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from mlflow_sync.client import is_enabled, server_url
 from mlflow_sync.pull import mirror_lag
 from projects.roles import project_ids
 from spans.timestamps import CLOCK_AHEAD_NS, to_unix_nano
@@ -38,20 +37,6 @@ def summary(request: HttpRequest) -> dict[str, Any]:
         "traces_of_day": of_last_day[: COUNT_LIMIT + 1].count(),
         "errors_of_day": of_last_day.filter(error_count__gt=0)[: COUNT_LIMIT + 1].count(),
         "count_limit": COUNT_LIMIT,
-        "mirror": mirror_lag() if is_superuser and settings.MLFLOW_TRACKING_URI != "off" else None,
-        "mlflow_url": mlflow_url(),
-        "docs_url": docs_url(),
+        "mirror": mirror_lag() if is_superuser and is_enabled() else None,
+        "mlflow_url": server_url() if is_enabled() else "",
     }
-
-
-def mlflow_url() -> str:
-    """For the browser; "" where there is no mirror or its address is no web address."""
-    url: str = settings.MLFLOW_TRACKING_URI
-    return url if url.startswith(("http://", "https://")) else ""
-
-
-def docs_url() -> str:
-    try:
-        return reverse("docs")
-    except NoReverseMatch:
-        return ""

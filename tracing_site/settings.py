@@ -101,6 +101,8 @@ DATA_EXPIRATION_IN_DAYS = env_int("DATA_EXPIRATION_IN_DAYS", 7)
 
 # MLflow: a URL, or "off" for no mirror
 MLFLOW_TRACKING_URI = env("MLFLOW_TRACKING_URI", env("MLFLOW_API_URL")) or "off"
+if MLFLOW_TRACKING_URI.lower() == "off":
+    MLFLOW_TRACKING_URI = "off"
 # `manage.py serve` starts an MLflow of its own unless one of the two says something
 MLFLOW_CONFIGURED = bool(env("MLFLOW_TRACKING_URI") or env("MLFLOW_API_URL"))
 MLFLOW_AUTHORIZATION = env("MLFLOW_AUTHORIZATION", "NO_AUTH")

@@ -55,6 +55,16 @@ def test_members_see_the_states_of_their_project_only(project, other_project, st
     assert state.trace_id not in member(other_project, "owner").get(STATES).content.decode()
 
 
+def test_no_page_shows_the_credentials_of_mlflow(project, state, settings):
+    settings.MLFLOW_TRACKING_URI = "https://user:secret@mlflow.internal/base/"
+    MlflowTrace.objects.update(mlflow_trace_id="tr-1", experiment_id="7")
+    viewer = member(project, "viewer")
+    for url in ("/admin/", STATES, f"{TRACES}{state.pk}/change/"):
+        html = viewer.get(url).content.decode()
+        assert "https://mlflow.internal/base" in html
+        assert "secret" not in html
+
+
 def test_the_trace_page_and_list_show_the_state(project, state):
     viewer = member(project, "viewer")
     for url in (TRACES, f"{TRACES}{state.pk}/change/"):

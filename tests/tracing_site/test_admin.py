@@ -147,6 +147,6 @@ def test_what_is_missing_or_forbidden_is_a_page_of_the_admin_that_leads_back(vie
 
 
 def test_a_stranger_to_the_admin_is_told_no_more_than_that_nothing_is_there(client, db):
-    html = client.get("/django-rq/nothing").content.decode()
+    html = client.get("/admin-nothing").content.decode()
     assert "may have been deleted" in html
     assert "site-nav" not in html

@@ -86,6 +86,11 @@ def test_a_wrong_setting_is_named_with_a_hint(changes, identifier):
     assert "HINT" in done.stderr
 
 
+def test_off_is_off_however_it_is_written():
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **(PRODUCTION | {"MLFLOW_TRACKING_URI": "Off"}))
+    assert done.returncode == 0, done.stderr
+
+
 def test_another_database_is_named_before_its_driver_is_missed():
     done = manage("check", "--database", "default", **(PRODUCTION | {"DATABASE_URL": "mysql://db/tracing"}))
     assert done.returncode == 1

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from mlflow_sync.client import server_url
 from mlflow_sync.embedded import start_worker
 from projects.models import Project
 from traces.otlp.grpc_server import start_server
@@ -158,7 +159,7 @@ def banner(first_start: FirstStart) -> str:
         f"  Admin     {web}/admin/",
         f"            {login}",
         f"  API docs  {web}/docs",
-        f"  MLflow    {settings.MLFLOW_TRACKING_URI}",
+        f"  MLflow    {server_url()}",
         f"  Data      {settings.DATA_DIR}",
         "",
         "Point any OpenTelemetry SDK here:",
