@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,12 +23,17 @@ RESTART_SECONDS = 5
 
 
 class Child:
-    """One program, its output in a log file of the data folder."""
+    """One program, its output since the first start in a log file of the data folder.
 
-    def __init__(self, name: str, arguments: list[str]) -> None:
+    `environment` is added to this process's: arguments can be read by everybody on the machine.
+    """
+
+    def __init__(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> None:
         self.name = name
         self.arguments = arguments
+        self.environment = os.environ | environment
         self.log = settings.DATA_DIR / f"{name}.log"
+        self.log.unlink(missing_ok=True)
         self.stopping = threading.Event()
         self.process = self._start()
         self.watcher = threading.Thread(target=self._watch, name=f"watch {name}", daemon=True)
@@ -45,10 +51,11 @@ class Child:
             self.process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with self.log.open("wb") as output:
+        with self.log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603 - arguments are our own
                 ["sh", "-c", GUARD, self.name, *self.arguments],  # noqa: S607 - any POSIX shell will do
                 cwd=settings.BASE_DIR,
+                env=self.environment,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -82,15 +89,15 @@ def wait_for_group(leader: "subprocess.Popen[bytes]", seconds: float) -> None:
 def local_mlflow(folder: Path, port: int) -> Child:
     """A real `mlflow server` on loopback with SQLite and files in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    arguments = ["env", "MLFLOW_DISABLE_TELEMETRY=true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"]
-    arguments += [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    arguments = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     arguments += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     arguments += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.sqlite3'}"]
     arguments += ["--artifacts-destination", str(folder / "artifacts")]
-    return Child("mlflow", arguments)
+    return Child("mlflow", arguments, environment)
 
 
 def manage(command: str) -> Child:
     """A management command of ours with this process's settings."""
-    mlflow = f"MLFLOW_TRACKING_URI={settings.MLFLOW_TRACKING_URI}"
-    return Child(command, ["env", mlflow, sys.executable, str(settings.BASE_DIR / "manage.py"), command])
+    arguments = [sys.executable, str(settings.BASE_DIR / "manage.py"), command]
+    return Child(command, arguments, {"MLFLOW_TRACKING_URI": settings.MLFLOW_TRACKING_URI})
