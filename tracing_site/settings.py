@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dj_database_url
@@ -58,7 +59,7 @@ try:
 except OSError as error:
     raise SystemExit(f"DATA_DIR can't be used: {error.strerror}: {error.filename}.") from None
 DEBUG = env_bool("DEBUG", False)
-ALLOWED_HOSTS = env("ALLOWED_HOSTS", "*").split(",")
+ALLOWED_HOSTS = [host.strip() for host in env("ALLOWED_HOSTS", "*").split(",")]
 
 # Listening
 HOST = env("HOST", "127.0.0.1")
@@ -85,18 +86,18 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 AUTH_KEY = env("AUTH_KEY")
 MAX_BODY_BYTES = env_int("MAX_BODY_BYTES", env_int("FASTIFY_BODY_LIMIT", 64 * 1024 * 1024))
 MAX_CONCURRENT_EXPORTS = env_int("MAX_CONCURRENT_EXPORTS", 128, 1)
-RETRY_AFTER_SECONDS = env_int("RETRY_AFTER_SECONDS", 2)
-MAX_SPANS_PER_REQUEST = env_int("MAX_SPANS_PER_REQUEST", 100_000)
-MAX_RESOURCES_PER_REQUEST = env_int("MAX_RESOURCES_PER_REQUEST", 20_000)
-MAX_ELEMENTS_PER_REQUEST = env_int("MAX_ELEMENTS_PER_REQUEST", 1_000_000)
-MAX_ATTRIBUTES_PER_SPAN = env_int("MAX_ATTRIBUTES_PER_SPAN", 20_000)
-MAX_EVENTS_PER_SPAN = env_int("MAX_EVENTS_PER_SPAN", 20_000)
-MAX_LINKS_PER_SPAN = env_int("MAX_LINKS_PER_SPAN", 20_000)
-MAX_ATTRIBUTE_VALUE_BYTES = env_int("MAX_ATTRIBUTE_VALUE_BYTES", 32 * 1024 * 1024)
+RETRY_AFTER_SECONDS = env_int("RETRY_AFTER_SECONDS", 2, 1)
+MAX_SPANS_PER_REQUEST = env_int("MAX_SPANS_PER_REQUEST", 100_000, 1)
+MAX_RESOURCES_PER_REQUEST = env_int("MAX_RESOURCES_PER_REQUEST", 20_000, 1)
+MAX_ELEMENTS_PER_REQUEST = env_int("MAX_ELEMENTS_PER_REQUEST", 1_000_000, 1)
+MAX_ATTRIBUTES_PER_SPAN = env_int("MAX_ATTRIBUTES_PER_SPAN", 20_000, 0)
+MAX_EVENTS_PER_SPAN = env_int("MAX_EVENTS_PER_SPAN", 20_000, 0)
+MAX_LINKS_PER_SPAN = env_int("MAX_LINKS_PER_SPAN", 20_000, 0)
+MAX_ATTRIBUTE_VALUE_BYTES = env_int("MAX_ATTRIBUTE_VALUE_BYTES", 32 * 1024 * 1024, 1)
 LOCK_TIMEOUT_SECONDS = env_int("LOCK_TIMEOUT_SECONDS", 5, 1)
-STATEMENT_TIMEOUT_SECONDS = env_int("STATEMENT_TIMEOUT_SECONDS", 60)
-RECEIPT_DAYS = env_int("RECEIPT_DAYS", 30)
-REJECTED_SPANS_DAYS = env_int("REJECTED_SPANS_DAYS", 7)
+STATEMENT_TIMEOUT_SECONDS = env_int("STATEMENT_TIMEOUT_SECONDS", 60, 0)
+RECEIPT_DAYS = env_int("RECEIPT_DAYS", 30, 0)
+REJECTED_SPANS_DAYS = env_int("REJECTED_SPANS_DAYS", 7, 0)
 DATA_EXPIRATION_IN_DAYS = env_int("DATA_EXPIRATION_IN_DAYS", 7)
 
 # MLflow: a URL, or "off" for no mirror
@@ -111,12 +112,12 @@ MLFLOW_PASSWORD = env("MLFLOW_PASSWORD")
 MLFLOW_DEFAULT_EXPERIMENT_ID = env("MLFLOW_DEFAULT_EXPERIMENT_ID", "0")
 
 # Database: SQLite in DATA_DIR unless DATABASE_URL names another
-DATABASE_URL = env("DATABASE_URL", f"sqlite:///{DATA_DIR / 'tracing.sqlite3'}")
+DATABASE_URL = env("DATABASE_URL", f"sqlite:///{quote(str(DATA_DIR / 'tracing.sqlite3'))}")
 if DATABASE_URL.partition(":")[0] not in {"sqlite", "postgresql", "postgres"}:
     raise SystemExit(f"DATABASE_URL must be a sqlite:// or postgresql:// URL, not {DATABASE_URL.partition(':')[0]}://.")
 DATABASE_REPLICA_URL = env("DATABASE_REPLICA_URL")
 DATABASE_TRANSACTION_POOLING = env_bool("DATABASE_TRANSACTION_POOLING", False)
-DATABASE_PREPARE_THRESHOLD = env_int("DATABASE_PREPARE_THRESHOLD", 0 if DATABASE_TRANSACTION_POOLING else 5)
+DATABASE_PREPARE_THRESHOLD = env_int("DATABASE_PREPARE_THRESHOLD", 0 if DATABASE_TRANSACTION_POOLING else 5, 0)
 
 
 # libpq's defaults wait hours for a server that has gone without a word, and with it every request of a group commit.

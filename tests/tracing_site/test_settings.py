@@ -103,6 +103,8 @@ def test_another_database_is_named_before_its_driver_is_missed():
         ({"PORT": "http"}, "PORT must be a whole number, not 'http'."),
         ({"PORT": "70000"}, "PORT must be at most 65535, not 70000."),
         ({"WEB_THREADS": "0"}, "WEB_THREADS must be at least 1, not 0."),
+        ({"STATEMENT_TIMEOUT_SECONDS": "-1"}, "STATEMENT_TIMEOUT_SECONDS must be at least 0, not -1."),
+        ({"MAX_SPANS_PER_REQUEST": "0"}, "MAX_SPANS_PER_REQUEST must be at least 1, not 0."),
         ({"TIME_ZONE": "Mars/Olympus"}, "TIME_ZONE must be a name such as Europe/Prague, not 'Mars/Olympus'."),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'."),
         ({"DATA_DIR": "/dev/null/data"}, "DATA_DIR can't be used: Not a directory: /dev/null/data."),
@@ -110,6 +112,19 @@ def test_another_database_is_named_before_its_driver_is_missed():
 )
 def test_a_value_that_makes_no_sense_ends_the_start_with_a_sentence(changes, sentence):
     assert manage("check", **changes).stderr.strip() == sentence
+
+
+def test_host_names_may_have_spaces_between_them():
+    script = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
+    done = manage("shell", "--no-imports", "--command", script, ALLOWED_HOSTS="one.example, two.example")
+    assert done.stdout.strip() == "['one.example', 'two.example']"
+
+
+def test_the_data_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / "c# 100%20?"
+    done = manage("migrate", "--plan", DATA_DIR=str(folder))
+    assert done.returncode == 0, done.stderr
+    assert (folder / "tracing.sqlite3").exists()
 
 
 def test_a_database_that_can_not_be_reached_ends_the_start_with_a_sentence():
