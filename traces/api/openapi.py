@@ -55,7 +55,7 @@ CURSOR = p.string("cursor", "`next` of the page before: goes on after it, howeve
 INCLUDE_TREE = p.boolean("include_tree", "Also give the spans as a tree.", default=False)
 INCLUDE_MLFLOW = p.boolean("include_mlflow", "Also give the state of the MLflow mirror.", default=False)
 INCLUDE_MLFLOW_TREE = p.boolean(
-    "include_mlflow_tree", "With include_mlflow: also give the mirrored spans.", default=False
+    "include_mlflow_tree", "With include_mlflow, of a single trace: also give the mirrored spans.", default=False
 )
 INCLUDE_CTX = p.boolean("include_attributes_ctx", "Also give BeeAI's `ctx` attribute.", default=False)
 

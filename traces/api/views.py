@@ -157,6 +157,8 @@ class TraceDetailView(ApiView):
         main = queries.main_span(trace, id)
         view = TraceView(trace, main, self.whole(trace, "input"), self.whole(trace, "output"))
         if values["include_mlflow"]:
+            if values["include_mlflow_tree"]:
+                check_size([trace], "querystring/include_mlflow_tree")
             view.mlflow = mirror_states([trace], values["include_mlflow_tree"]).get(trace.pk)
         if values["include_tree"]:
             check_size([trace], "querystring/include_tree")

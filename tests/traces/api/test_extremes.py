@@ -67,3 +67,13 @@ def test_no_time_breaks_a_filter(api, store, start_ns, duration_ns):
     assert found == ([trace_id] if duration_ns > 0 else [])
     for url in ("/v1/traces?min_duration_ms=1000", f"/v1/traces/{trace_id}?include_tree=true", "/v1/traces"):
         assert api.get(url).status_code == 200, url
+
+
+@pytest.mark.parametrize("parameter", ["include_tree", "include_mlflow_tree"])
+def test_a_tree_of_too_many_spans_is_refused_before_they_are_read(api, store, parameter, monkeypatch):
+    monkeypatch.setattr("traces.queries.MAX_SPANS", 2)
+    trace_id = new_trace_id()
+    store(*(span(trace_id=trace_id) for _ in range(3)))
+    response = api.get(f"/v1/traces/{trace_id}?include_mlflow=true&{parameter}=true")
+    assert response.status_code == 400
+    assert response.json()["message"] == f"querystring/{parameter} is for at most 2 spans, and there are 3"
