@@ -115,11 +115,17 @@ def test_rejected_spans_and_broken_files_are_named_and_the_rest_is_stored(projec
     (tmp_path / "b.json").write_text('{"resourceSpans": 5}')
     (tmp_path / "c.json").write_bytes(OTHER_JSON)
     (tmp_path / "d.jsonl.gz").write_bytes(gzip.compress(JSON)[:40])
+    (tmp_path / "e.jsonl.gz").write_bytes(gzip.compress(JSON)[:10] + b"\xff" * 40)
     complaints = io.StringIO()
-    with pytest.raises(CommandError, match="3 problems"):
+    with pytest.raises(CommandError, match="4 problems"):
         call_command("importtraces", str(tmp_path), project="first", stdout=io.StringIO(), stderr=complaints)
     lines = complaints.getvalue().splitlines()
-    assert [line.partition(":")[0].rpartition("/")[2] for line in lines] == ["a.pb", "b.json", "d.jsonl.gz"]
+    assert [line.partition(":")[0].rpartition("/")[2] for line in lines] == [
+        "a.pb",
+        "b.json",
+        "d.jsonl.gz",
+        "e.jsonl.gz",
+    ]
     assert {row.name for row in Span.objects.filter(project=project)} == {"good", "two"}
 
 

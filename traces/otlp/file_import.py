@@ -1,5 +1,6 @@
 """Storing OTLP files as if they had been sent."""
 
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Imported:
                     self.events += len(decode_logs([request], project.pk).events)
                 if message:
                     self.problems.append(f"{path}: {message}")
-        except (OtlpError, OSError, EOFError) as error:
+        except (OtlpError, OSError, EOFError, zlib.error) as error:
             self.problems.append(f"{path}: {error}")
 
 
