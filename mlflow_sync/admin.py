@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,7 +15,7 @@ from mlflow_sync.pull import mirror_again
 from projects.roles import Role, may
 from spans.timestamps import to_unix_nano
 from traces import admin_filters as filters
-from traces.admin import RecordedAdmin, TraceAdmin, trace_url
+from traces.admin import TRACE_ID, RecordedAdmin, TraceAdmin, trace_url
 from traces.models import Trace
 from traces.templatetags.tracing import moment
 
@@ -74,8 +74,13 @@ class MlflowTraceAdmin(RecordedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        identifier = search_term.strip().lower().removeprefix("tr-").replace("\x00", "")
-        return (queryset.filter(trace_id=identifier) if identifier else queryset), False
+        """By the OTel trace id, which is that of MLflow too, or by MLflow's where it is made of the trace's key."""
+        term = search_term.strip().lower().removeprefix("tr-")
+        if not term:
+            return queryset, False
+        if not TRACE_ID.fullmatch(term):
+            return queryset.none(), False
+        return queryset.filter(Q(trace_id=term) | Q(pk=term)), False
 
     @admin.action(description="Mirror again", permissions=["mirror"])
     def mirror_selected(self, request: HttpRequest, queryset: QuerySet[MlflowTrace]) -> None:

@@ -89,6 +89,15 @@ def test_states_can_be_filtered(project, state, wanted, shown):
     assert (f"{TRACES}{state.pk}/change/" in html) == shown
 
 
+@pytest.mark.parametrize("wanted", ["tr-{trace_id}", "{trace_id}", "tr-{pk.hex}", " {trace_id} "])
+def test_states_are_found_by_the_id_of_the_trace_or_of_mlflow(project, state, wanted):
+    viewer = member(project, "viewer")
+    page = f"{TRACES}{state.pk}/change/"
+    assert page in viewer.get(STATES, {"q": wanted.format(trace_id=state.trace_id, pk=state.pk)}).content.decode()
+    for other in ("tr-" + "0" * 32, "no id", "tr-"[:2]):
+        assert page not in viewer.get(STATES, {"q": other}).content.decode()
+
+
 def test_without_a_mirror_the_trace_list_does_not_mention_it(project, state, settings):
     settings.MLFLOW_TRACKING_URI = "off"
     html = member(project, "editor").get(TRACES).content.decode()
