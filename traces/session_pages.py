@@ -22,7 +22,7 @@ from traces.lists import TRACE_ORDERINGS, Page, Position, page
 from traces.models import Trace
 from traces.queries import is_storable
 from traces.sessions import SESSIONS, Grouping, TimeRange, TraceGroup, get_group, groups_page, traces_of
-from traces.span_detail import Message, shown_messages
+from traces.shown import Message, shown_messages
 from traces.templatetags.tracing import cost, duration, number, sent_moment, tokens
 
 GROUPS_A_PAGE = 50

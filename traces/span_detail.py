@@ -1,52 +1,40 @@
 """One span made ready for the panel of the trace page: pure, no queries; nothing marked as safe."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from spans.models import Span, SpanKind, StatusCode
 from spans.project_tables import tables_for
 from spans.semconv.content import SpanContent, content
 from spans.timestamps import format_duration
 from traces.models import Trace
+from traces.shown import Message, Text, shown, shown_messages
 
-# Longer texts are cut on the page until the reader asks for the rest; the raw JSON has them whole.
-MAX_CHARS = 20_000
+# Of longer lists the page says how many more there are.
 MAX_ITEMS = 500
 
-
-@dataclass(slots=True)
-class Text:
-    """A value as text, and how much of it stands on the page at first. `is_code` wants a fixed-width face."""
-
-    whole: str
-    is_code: bool = False
-
-    @property
-    def text(self) -> str:
-        return self.whole[:MAX_CHARS]
-
-    @property
-    def hidden_chars(self) -> int:
-        return max(0, len(self.whole) - MAX_CHARS)
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(slots=True)
-class Part:
-    """A part of a message: text, reasoning, tool_call, tool_result or media."""
+class First(Generic[T]):
+    """The first MAX_ITEMS of a list. Its length is that of the whole list; `hidden` are not in it."""
 
-    type: str
-    label: str
-    body: Text
+    items: list[T]
+    hidden: int
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items) + self.hidden
 
 
-@dataclass(slots=True)
-class Message:
-    role: str
-    name: str
-    finish_reason: str
-    parts: list[Part]
+def first(items: Sequence[U], show: Callable[[U], T]) -> First[T]:
+    """The first of the items, as `show` makes them."""
+    return First([show(item) for item in items[:MAX_ITEMS]], max(0, len(items) - MAX_ITEMS))
 
 
 @dataclass(slots=True)
@@ -81,14 +69,14 @@ class Event:
     name: str
     time_unix_nano: int
     after_start: str
-    attributes: list[Attribute]
+    attributes: First[Attribute]
 
 
 @dataclass(slots=True)
 class Link:
     trace_id: str
     span_id: str
-    attributes: list[Attribute]
+    attributes: First[Attribute]
 
 
 @dataclass(slots=True)
@@ -96,26 +84,14 @@ class SpanDetail:
     facts: list[tuple[str, Any]]
     error: Text | None
     sections: list[Section]
-    attributes: list[Attribute]
-    events: list[Event]
-    links: list[Link]
-    resource: list[Attribute]
+    attributes: First[Attribute]
+    events: First[Event]
+    links: First[Link]
+    resource: First[Attribute]
     scope: list[tuple[str, str]]
-    scope_attributes: list[Attribute]
+    scope_attributes: First[Attribute]
     dropped: list[tuple[str, int]]
     explanation: list[tuple[str, str, str]]
-
-
-def shown(value: Any) -> Text:
-    """Texts as they are, JSON (also JSON in a text) indented."""
-    if isinstance(value, str):
-        if value[:1] not in "{[" or not value:
-            return Text(value)
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return Text(value)
-    return Text(json.dumps(value, indent=2, ensure_ascii=False, default=str), is_code=True)
 
 
 def attribute_type(value: Any) -> str:
@@ -129,37 +105,12 @@ def attribute_type(value: Any) -> str:
     return names.get(type(value), "")
 
 
-def attribute_rows(attributes: Mapping[str, Any] | None) -> list[Attribute]:
+def attribute_rows(attributes: Mapping[str, Any] | None) -> First[Attribute]:
     """By key; the keys of a family stand together."""
-    return [Attribute(key, attribute_type(value), shown(value)) for key, value in sorted((attributes or {}).items())][
-        :MAX_ITEMS
-    ]
-
-
-def _part(part: Mapping[str, Any]) -> Part:
-    type_ = str(part.get("type", "text"))
-    if type_ == "tool_call":
-        return Part(type_, f"calls {part.get('name') or 'a tool'}", shown(part.get("arguments")))
-    if type_ == "tool_result":
-        return Part(type_, f"result of {part.get('name') or part.get('id') or 'a tool'}", shown(part.get("result")))
-    if type_ == "media":
-        uri = part.get("uri") or "held by the span itself, not at an address"
-        return Part(type_, str(part.get("mime_type") or part.get("modality") or "file"), Text(str(uri)))
-    text = part.get("text")
-    return Part(type_, "reasoning" if type_ == "reasoning" else "", shown(text if text is not None else dict(part)))
-
-
-def shown_messages(messages: Iterable[Mapping[str, Any]]) -> list[Message]:
-    """Messages of `spans.semconv.messages` as the pages show them."""
-    return [
-        Message(
-            str(message.get("role", "")),
-            str(message.get("name") or ""),
-            str(message.get("finish_reason") or ""),
-            [_part(part) for part in message.get("parts", [])],
-        )
-        for message in messages
-    ]
+    return first(
+        sorted((attributes or {}).items()),
+        lambda pair: Attribute(pair[0], attribute_type(pair[1]), shown(pair[1])),
+    )
 
 
 def _documents(documents: Iterable[Mapping[str, Any]]) -> list[Document]:
@@ -266,6 +217,12 @@ def _dropped(span: Span) -> list[tuple[str, int]]:
     return [(name, count) for name, count in counts if count]
 
 
+def _event(span: Span, event: Mapping[str, Any]) -> Event:
+    time_unix_nano = event.get("time_unix_nano", 0)
+    after_start = format_duration(max(0, time_unix_nano - span.start_time_unix_nano))
+    return Event(event.get("name", ""), time_unix_nano, after_start, attribute_rows(event.get("attributes")))
+
+
 def describe(trace: Trace, span: Span) -> SpanDetail:
     """Everything the panel shows. The span has its payload."""
     scope = span.scope or {}
@@ -276,19 +233,13 @@ def describe(trace: Trace, span: Span) -> SpanDetail:
         error=_error(span, found),
         sections=_sections(found),
         attributes=attribute_rows(span.attributes),
-        events=[
-            Event(
-                event.get("name", ""),
-                event.get("time_unix_nano", 0),
-                format_duration(max(0, event.get("time_unix_nano", 0) - span.start_time_unix_nano)),
-                attribute_rows(event.get("attributes")),
-            )
-            for event in span.events[:MAX_ITEMS]
-        ],
-        links=[
-            Link(link.get("trace_id", ""), link.get("span_id", ""), attribute_rows(link.get("attributes")))
-            for link in span.links[:MAX_ITEMS]
-        ],
+        events=first(span.events, lambda event: _event(span, event)),
+        links=first(
+            span.links,
+            lambda link: Link(
+                link.get("trace_id", ""), link.get("span_id", ""), attribute_rows(link.get("attributes"))
+            ),
+        ),
         resource=attribute_rows(resource),
         scope=[(name, str(scope[name])) for name in ("name", "version", "schema_url") if scope.get(name)],
         scope_attributes=attribute_rows(scope.get("attributes")),

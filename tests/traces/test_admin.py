@@ -390,3 +390,17 @@ def test_the_head_says_why_it_failed(viewer, project, error_type, message, shown
     failed = store(project, attrs=attributes, status={"code": 2, "message": message})
     head = viewer.get(page(failed)).content.decode().split('class="failures"')[1].split("</ul>")[0]
     assert shown in head
+
+
+def test_a_panel_counts_all_attributes_events_and_links_and_names_those_it_leaves_out(project, viewer):
+    many = store(
+        project,
+        attrs={f"key.{number:03}": number for number in range(503)},
+        events=[{"name": "step"}] * 504,
+        links=[{"trace_id": b"\1" * 16, "span_id": b"\2" * 8}] * 505,
+    )
+    html = viewer.get(f"{LIST}{many.pk}/spans/{many.root_span_id}/").content.decode()
+    for tab, count in (("Attributes", 503), ("Events", 504), ("Links", 505)):
+        assert f"{tab} <small>{count}</small>" in html
+        assert f"{count - 500} more: see <a" in html
+    assert html.count('<th scope="row">key.') == 500
