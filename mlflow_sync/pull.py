@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from mlflow_sync.models import MirrorStatus, MlflowTrace
 from projects.models import Project
+from traces.lists import COUNT_LIMIT, count_up_to_limit
 from traces.models import Trace, TraceStatus
 
 # A trace is left alone until nothing came for so long: most exporters send every five seconds or sooner.
@@ -30,7 +31,6 @@ SWEEP_EVERY = datetime.timedelta(hours=1)
 SWEEP_OVERLAP = datetime.timedelta(days=1)
 PAGE = 1_000
 MAX_PAGES = 20  # a pull that is no look-back; the next one goes on
-LAG_COUNT_LIMIT = 10_000
 
 
 def is_sampled(trace_id: str, percent: int) -> bool:
@@ -172,7 +172,7 @@ def mirror_again(keys: Iterable[UUID]) -> int:
 
 @dataclass(frozen=True)
 class MirrorLag:
-    """How far the mirror is behind: `waiting` traces (at most LAG_COUNT_LIMIT + 1 are counted), `failed` ones likewise,
+    """How far the mirror is behind: `waiting` traces (at most COUNT_LIMIT + 1 are counted), `failed` ones likewise,
     the age of the oldest change or deletion that MLflow does not have, in seconds, 0 where there is none, and the
     problem that keeps everything from MLflow, "" where there is none.
     """
@@ -186,11 +186,11 @@ class MirrorLag:
 def mirror_lag() -> MirrorLag:
     """Four small queries, which stop counting at the limit. Traces that no worker has looked at yet count as well."""
     now = timezone.now()
-    pending = MlflowTrace.objects.pending().order_by()[: LAG_COUNT_LIMIT + 1]
+    pending = MlflowTrace.objects.pending().order_by()[: COUNT_LIMIT + 1]
     counted = MlflowTrace.objects.filter(pk__in=pending.values("pk")).aggregate(
         waiting=Count("pk"), oldest=Min(Coalesce("delete_requested_at", "changed_at"))
     )
-    failed = MlflowTrace.objects.failed().order_by()[: LAG_COUNT_LIMIT + 1].count()
+    failed = count_up_to_limit(MlflowTrace.objects.failed())
     status = MirrorStatus.objects.filter(pk=1).first() or MirrorStatus()
     since = max(status.pulled_until, now - SWEEP_OVERLAP)
     mirrored_projects = Project.objects.exclude(mirror_policy=Project.MirrorPolicy.NONE).values("pk")

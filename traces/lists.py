@@ -204,6 +204,6 @@ def page(
     return Page(found[:limit], Position(last.sort_value, last.pk))
 
 
-def count_up_to_limit(queryset: QuerySet[M]) -> int:
+def count_up_to_limit(queryset: QuerySet[Any]) -> int:
     """The number of rows, or COUNT_LIMIT + 1 where there are more. One query, which stops counting there."""
     return queryset.order_by()[: COUNT_LIMIT + 1].count()

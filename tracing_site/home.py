@@ -11,12 +11,12 @@ from mlflow_sync.client import is_enabled, server_url
 from mlflow_sync.pull import mirror_lag
 from projects.roles import project_ids
 from spans.timestamps import CLOCK_AHEAD_NS, to_unix_nano
+from traces.lists import COUNT_LIMIT, count_up_to_limit
 from traces.models import Trace
 
 LATEST = 12
-# Projects beyond these are left to the lists; traces of the last day are counted up to the limit.
+# Projects beyond these are left to the lists.
 PROJECTS = 20
-COUNT_LIMIT = 10_000
 
 
 def summary(request: HttpRequest) -> dict[str, Any]:
@@ -31,11 +31,11 @@ def summary(request: HttpRequest) -> dict[str, Any]:
         key=lambda trace: (trace.start_time_unix_nano, trace.pk),
         reverse=True,
     )
-    of_last_day = traces.filter(project__in=projects, start_time_unix_nano__gte=day_ago).order_by()
+    of_last_day = traces.filter(project__in=projects, start_time_unix_nano__gte=day_ago)
     return {
         "latest": [trace for _, trace in zip(range(LATEST), latest, strict=False)],
-        "traces_of_day": of_last_day[: COUNT_LIMIT + 1].count(),
-        "errors_of_day": of_last_day.filter(error_count__gt=0)[: COUNT_LIMIT + 1].count(),
+        "traces_of_day": count_up_to_limit(of_last_day),
+        "errors_of_day": count_up_to_limit(of_last_day.filter(error_count__gt=0)),
         "count_limit": COUNT_LIMIT,
         "mirror": mirror_lag() if is_superuser and is_enabled() else None,
         "mlflow_url": server_url() if is_enabled() else "",

@@ -25,10 +25,11 @@ from redis.exceptions import RedisError
 from rq import Worker
 
 from mlflow_sync.client import is_enabled
-from mlflow_sync.pull import LAG_COUNT_LIMIT, mirror_lag
+from mlflow_sync.pull import mirror_lag
 from projects.authentication import InvalidKey, find_key, key_text
 from projects.request_context import project_id
 from traces.database_faults import database_fault
+from traces.lists import count_up_to_limit
 from traces.models import Trace
 from traces.totals import RunningTotal
 from tracing_site.health import FAILING, OK, Finding, findings
@@ -140,8 +141,8 @@ def redis_metrics() -> Iterator[Metric]:
 
 
 def database_metrics() -> Iterator[Metric]:
-    """The backlogs, counted up to LAG_COUNT_LIMIT + 1."""
-    due = Trace.objects.filter(refresh_due=True).order_by()[: LAG_COUNT_LIMIT + 1].count()
+    """The backlogs, counted up to COUNT_LIMIT + 1."""
+    due = count_up_to_limit(Trace.objects.filter(refresh_due=True))
     yield gauge("refresh_due_traces", "Large traces whose summary is behind their spans.", due)
     if is_enabled():
         lag = mirror_lag()

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import time
 from html import unescape
 from urllib.parse import urlsplit
 
@@ -11,8 +12,10 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django_rq.models import Dashboard
 
+from mlflow_sync.pull import QUIET, pull
 from projects.models import ProjectMembership
 from tests.builders import export_request, new_span_id, new_trace_id, span
 from traces.otlp.receiver import export
@@ -38,6 +41,18 @@ def test_every_list_has_a_heading_for_screen_readers(admin_client, path):
 
 def test_home_tells_a_new_installation_how_to_send_traces(admin_client):
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in admin_client.get("/admin/").content.decode()
+
+
+def test_home_counts_up_to_a_limit_and_says_so(admin_client, project, settings, monkeypatch):
+    for module in ("traces.lists", "mlflow_sync.pull", "tracing_site.home"):
+        monkeypatch.setattr(f"{module}.COUNT_LIMIT", 2)
+    settings.MLFLOW_TRACKING_URI = "http://127.0.0.1:1"
+    for _ in range(4):
+        export(export_request(span(start_ns=time.time_ns())), project)
+    pull(timezone.now() + QUIET)
+    html = admin_client.get("/admin/").content.decode()
+    assert '<b>2+</b><span><a href="/admin/traces/trace/?range=24h">traces' in html
+    assert '<b>2+</b><span><a href="/admin/mlflow_sync/mlflowtrace/?state=pending">traces wait' in html
 
 
 def test_home_and_list_show_failed_spans_of_a_trace_that_ended_well(admin_client, project):

@@ -67,6 +67,12 @@ def number(value: int | None) -> str:
 
 
 @register.filter
+def number_up_to(value: int, limit: int) -> str:
+    """For what is counted up to a limit only: 10,000+ beyond it."""
+    return number(value) if value <= limit else f"{number(limit)}+"
+
+
+@register.filter
 def short_number(value: int | None) -> str:
     """Exact below 10,000, then 12.3k, 4.5M."""
     if value is None or abs(value) < 10_000:
@@ -79,12 +85,12 @@ def short_number(value: int | None) -> str:
 
 @register.filter
 def cost(cost_usd: Decimal | None) -> str:
-    """US dollars, cents from one dollar on, four significant digits below. Unknown is empty, never 0."""
+    """US dollars: cents from one dollar on, four places below, two digits below a cent. Unknown is empty, never 0."""
     if cost_usd is None:
         return ""
     if cost_usd == 0 or cost_usd >= 1:
         return f"${cost_usd:,.2f}"
-    return f"${cost_usd:.4f}" if cost_usd >= Decimal("0.01") else f"${cost_usd:.2g}"
+    return f"${cost_usd:.4f}" if cost_usd >= Decimal("0.01") else f"${Decimal(f'{cost_usd:.2g}'):f}"
 
 
 @register.filter
