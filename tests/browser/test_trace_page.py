@@ -94,6 +94,15 @@ def test_a_long_text_is_shown_whole_when_asked_for(open_long):
     assert len(text.text_content()) == 100_000
 
 
+def test_a_copy_button_is_itself_again_after_two_clicks(open_long):
+    copy = open_long.locator("[data-tabpanel=content] .copy")
+    copy.click()
+    expect(copy).to_have_text("Copied the part shown")
+    copy.click()
+    open_long.wait_for_timeout(1_500)
+    expect(copy).to_have_text("Copy")
+
+
 def test_a_text_that_scrolls_in_its_box_can_have_its_full_height(open_long):
     page = open_long
     box = page.locator("[data-tabpanel=content] .value")

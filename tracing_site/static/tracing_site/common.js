@@ -50,9 +50,9 @@ const tracing = {
             document.execCommand("copy");
             field.remove();
         }
-        const label = button.textContent;
+        button.dataset.label ??= button.textContent; // a second click comes while it says that it has copied
         button.textContent = done;
-        setTimeout(() => { button.textContent = label; }, 1200);
+        setTimeout(() => { button.textContent = button.dataset.label; }, 1200);
     },
 
     showHelp() {
