@@ -180,7 +180,7 @@ class MlflowClient:
     def _not_mlflow(self, response: requests.Response) -> MlflowError:
         return MlflowError(
             "SERVICE_ERROR",
-            f"{self.url} answers, but not as an MLflow server of version 3.4 or later: check MLFLOW_TRACKING_URI, "
+            f"{self.url} answers, but not as an MLflow server of version 3.11 or later: check MLFLOW_TRACKING_URI, "
             "which must include the server's --static-prefix if it has one.",
             f"{response.status_code} {response.headers.get('Content-Type', '')}".strip(),
             systemic=True,
