@@ -223,14 +223,10 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class EventAttribute:
-    """One attribute of a span event: of the last such event that has it, or, as `all`, of each of them as a list.
-
-    The attribute's condition is one on the span.
-    """
+    """One attribute of a span event: of the last such event that has it. Its condition is one on the span."""
 
     event: str
     attribute: Attribute
-    every: bool = False
 
     def keys(self) -> tuple[str, ...]:
         return (f"event:{self.event}",)
@@ -239,20 +235,14 @@ class EventAttribute:
         return f"event {self.event}: {self.attribute.describe()}"
 
     def read(self, span: SpanLike) -> Any:
-        found = []
         if not _holds(self.attribute.when, span):
             return None
         for event in reversed(span.events):
-            if event.get("name") == self.event or (
-                self.event.endswith("*") and event.get("name", "").startswith(self.event[:-1])
-            ):
+            if event.get("name") == self.event:
                 value = self.attribute.refine((event.get("attributes") or {}).get(self.attribute.key))
-                if value is None:
-                    continue
-                if not self.every:
+                if value is not None:
                     return value
-                found.append(value)
-        return found[::-1] or None
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +270,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """Milliseconds from the span's start to the first event of a name (ending in * for a beginning)."""
+    """Milliseconds from the span's start to the first event of a name."""
 
     event: str
 
@@ -292,8 +282,7 @@ class Elapsed:
 
     def read(self, span: SpanLike) -> Any:
         for event in span.events:
-            name = event.get("name", "")
-            if name == self.event or (self.event.endswith("*") and name.startswith(self.event[:-1])):
+            if event.get("name") == self.event:
                 elapsed = (event.get("time_unix_nano") or 0) - span.start_time_unix_nano
                 return elapsed / 1e6 if elapsed >= 0 else None
         return None
