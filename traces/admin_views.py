@@ -52,11 +52,6 @@ PROBLEMS = {
 }
 
 
-def quoted(text: str) -> str:
-    """For the value of a query parameter."""
-    return quote(text, safe="")
-
-
 def trace_or_404(traces: QuerySet[Trace], key: Any) -> Trace:
     """One query."""
     try:
@@ -220,7 +215,7 @@ def facts(trace: Trace) -> list[tuple[str, Any]]:
 
 
 def _filter_link(name: str, value: str) -> Any:
-    return value and format_html('<a href="../../?{}={}">{}</a>', name, quoted(value), value)
+    return value and format_html('<a href="../../?{}={}">{}</a>', name, quote(value, safe=""), value)
 
 
 def rows(request: HttpRequest, trace: Trace) -> HttpResponse:

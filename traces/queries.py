@@ -52,7 +52,7 @@ def get_trace(projects: QuerySet[Project], identifier: str) -> Trace | None:
 
 
 def get_traces(projects: QuerySet[Project], identifiers: Collection[str]) -> dict[str, Trace]:
-    """The traces with these ids, by the id that was given, each as `get_trace` would find it. Three queries."""
+    """The traces with these ids, by the id that was given, each as `get_trace` would find it. Four queries."""
     wanted = {identifier for identifier in identifiers if identifier and is_storable(identifier)}
     traces = Trace.objects.filter(project__in=projects).order_by("created_at", "id")
     otel_ids = {identifier.lower() for identifier in wanted if _OTEL_TRACE_ID.fullmatch(identifier)}

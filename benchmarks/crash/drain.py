@@ -32,10 +32,6 @@ class DrainReport:
     did_not_end: int = 0
     bad_exit_codes: list[str] = field(default_factory=list)
 
-    @property
-    def is_clean(self) -> bool:
-        return not (self.cut or self.did_not_end or self.bad_exit_codes)
-
 
 @dataclass
 class Sent:

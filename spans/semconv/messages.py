@@ -409,7 +409,7 @@ ALL_BLOCKS = UNTYPED_BLOCKS | NESTED_BLOCKS
 
 
 def text_of_parts(parts: Iterable[Part]) -> str:
-    """The texts of parts, joined: what a person reads. Reasoning only where there is no other text."""
+    """The texts of parts, joined: what a person reads. Neither reasoning nor calls."""
     found = [part["text"] for part in parts if part["type"] == "text" and part["text"]]
     return "\n".join(found)
 

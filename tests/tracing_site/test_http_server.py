@@ -16,7 +16,7 @@ import requests
 
 from tests import servers
 from tests.builders import export_request, span
-from traces.otlp.grpc_server import EXPORT_METHOD
+from traces.otlp.signals import TRACES
 
 ADD_KEY = """
 from projects.models import ApiKey, Project
@@ -86,7 +86,7 @@ def test_grpc_ends_at_sigterm(environment: dict[str, str], tmp_path: Path) -> No
     with command("grpc", port, environment, tmp_path) as process:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             body = export_request(span()).SerializeToString()
-            channel.unary_unary(EXPORT_METHOD)(body, metadata=(("x-bee-authorization", "test-key"),), timeout=10)
+            channel.unary_unary(TRACES.grpc_method)(body, metadata=(("x-bee-authorization", "test-key"),), timeout=10)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
 

@@ -12,8 +12,6 @@ from django.db.models import DateTimeField, DecimalField
 from traces.api.errors import invalid_argument
 from traces.lists import Ordering, Position
 
-MAX_LENGTH = 500
-
 
 def encode(ordering: Ordering, position: Position) -> str:
     value = position.value

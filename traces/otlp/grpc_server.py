@@ -30,7 +30,6 @@ from traces.otlp.signals import LOGS, METRICS, TRACES, Signal
 from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
-EXPORT_METHOD = TRACES.grpc_method
 SIGNALS = {signal.grpc_method: signal for signal in (TRACES, LOGS, METRICS)}
 # A call that has its message is answered within KEY_SECONDS and EXPORT_SECONDS together; one without is not waited for.
 STOP_SECONDS = 10

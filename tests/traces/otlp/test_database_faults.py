@@ -19,7 +19,7 @@ from spans.models import Span
 from tests.builders import export_request, span
 from tests.traces.otlp.conftest import HttpReceiver
 from traces.otlp import codec
-from traces.otlp.grpc_server import EXPORT_METHOD
+from traces.otlp.signals import TRACES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,7 +71,7 @@ def send(receiver: HttpReceiver) -> tuple[int, str]:
 
 def send_grpc(target: str, key: str) -> tuple[grpc.StatusCode, str]:
     with grpc.insecure_channel(target) as channel:
-        call = channel.unary_unary(EXPORT_METHOD)
+        call = channel.unary_unary(TRACES.grpc_method)
         try:
             call(large_request(), metadata=(("x-bee-authorization", key),), timeout=30)
         except grpc.RpcError as error:

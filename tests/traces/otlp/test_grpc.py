@@ -13,14 +13,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from spans.models import Span
 from tests.builders import export_request, span
 from tests.traces.otlp.conftest import HttpReceiver
-from traces.otlp.grpc_server import EXPORT_METHOD, start_server
+from traces.otlp.grpc_server import start_server
+from traces.otlp.signals import TRACES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Client:
     def __init__(self, channel: grpc.Channel, key: str) -> None:
-        self.call = channel.unary_unary(EXPORT_METHOD)
+        self.call = channel.unary_unary(TRACES.grpc_method)
         self.key = key
 
     def export(self, body: bytes, **options: Any) -> ExportTraceServiceResponse:

@@ -16,7 +16,7 @@ from spans.models import Span
 from tests.builders import export_request, span
 from tests.traces.otlp.conftest import HttpReceiver, wait_for
 from traces.models import ExportReceipt, RejectedSpans
-from traces.otlp.grpc_server import EXPORT_METHOD
+from traces.otlp.signals import TRACES
 
 
 def body(*spans: Any) -> bytes:
@@ -26,7 +26,7 @@ def body(*spans: Any) -> bytes:
 @pytest.fixture
 def call(grpc_target: str, key: str) -> Any:
     with grpc.insecure_channel(grpc_target) as channel:
-        export = channel.unary_unary(EXPORT_METHOD)
+        export = channel.unary_unary(TRACES.grpc_method)
         yield lambda message: export.with_call(message, metadata=(("x-bee-authorization", key),), timeout=10)
 
 
