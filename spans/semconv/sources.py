@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from spans.semconv.json_values import decode_json, unflatten, unquote_json, walk
+from spans.timestamps import to_unix_nano
 
 USER_ROLES = frozenset(("user", "human"))
 # As the first part of a condition: the span's name instead of an attribute.
@@ -307,8 +308,8 @@ class ElapsedUntil:
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        elapsed = moment.timestamp() * 1000 - span.start_time_unix_nano / 1e6
-        return elapsed if elapsed >= 0 else None
+        elapsed = to_unix_nano(moment) - span.start_time_unix_nano
+        return elapsed / 1e6 if elapsed >= 0 else None
 
 
 def _holds(when: tuple[str, re.Pattern[str]] | None, span: SpanLike) -> bool:

@@ -215,3 +215,10 @@ def test_langfuse_attributes_that_programs_set_themselves_are_read():
     full = content(SpanRecord("t", "s", attributes=attributes))
     assert (full.tags, full.prompt_name, full.prompt_version) == (["a", "b"], "greeting", "3")
     assert full.metadata == {"tier": "gold"}
+
+
+@pytest.mark.parametrize(("time", "waited_ms"), [("20.002997", 0.0), ("20.003", 0.003), ("20.002996", None)])
+def test_the_time_to_a_first_token_is_exact_to_the_microsecond(time, waited_ms):
+    attributes = {"langfuse.observation.completion_start_time": f'"2023-11-14T22:13:{time}Z"'}
+    record = SpanRecord("t", "s", start_time_unix_nano=1_700_000_000_002_997_000, attributes=attributes)
+    assert content(record).time_to_first_token_ms == waited_ms
