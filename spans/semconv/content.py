@@ -9,8 +9,9 @@ from spans.pricing import OwnPrice, list_version
 from spans.semconv.fields import FIELDS
 from spans.semconv.json_values import as_text, decode_json
 from spans.semconv.lookup import Rule
-from spans.semconv.messages import Message, messages_of, text_of_parts, tool_result_in
+from spans.semconv.messages import Message, messages_of, tool_result_in
 from spans.semconv.normalize import MODEL_CALLS, OPERATION_OF_TYPE, STATUS_ERROR, listed_price
+from spans.semconv.parts import text_of_parts
 from spans.semconv.previews import readable, readable_messages
 from spans.semconv.providers import canonical_provider
 from spans.semconv.shapes import documents_of, tools_of

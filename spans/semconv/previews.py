@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from spans.semconv.json_values import LARGE_TEXT, as_text, decode_json, unquote_json
-from spans.semconv.messages import ROLES, Message, messages_of, text_of_parts
+from spans.semconv.messages import ROLES, Message, messages_of
+from spans.semconv.parts import text_of_parts
 
 PREVIEW_CHARACTERS = 500
 # Under these names requests and results keep the text that a person looks for, the likeliest first.

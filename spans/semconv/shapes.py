@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spans.semconv.json_values import decode_json
-from spans.semconv.messages import parts_of, text_of_parts
+from spans.semconv.parts import parts_of, text_of_parts
 
 
 def documents_of(value: Any) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@ import re
 from typing import Any
 
 from spans.semconv.convention import Convention
-from spans.semconv.messages import parts_of, text_of_parts
+from spans.semconv.parts import parts_of, text_of_parts
 from spans.semconv.sources import Attribute, EventAttribute, Name
 
 
