@@ -12,8 +12,6 @@ from django.urls import URLPattern
 from django_rq.admin import QueueAdmin
 from django_rq.models import Dashboard
 
-from traces import receipt_admin as receipt_admin
-from traces import retention_admin as retention_admin
 from tracing_site.admin_site import CONTENT_SECURITY_POLICY
 
 # Its pages have inline scripts and styles.

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.builders import export_request, span
 from traces import admin_lists
-from traces.admin import TraceAdmin
 from traces.otlp.receiver import export
+from traces.trace_admin import TraceAdmin
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/traces/trace/"
