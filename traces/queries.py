@@ -153,6 +153,14 @@ def _with_logs(span: Span | None) -> Span | None:
     return span
 
 
+def batches_by_key(traces: QuerySet[Trace], size: int) -> Iterator[list[UUID]]:
+    """The keys of these traces in order, so many at a time. Each batch is a query of its own; nothing is held open."""
+    rest = traces = traces.order_by("pk")
+    while keys := list(rest.values_list("pk", flat=True)[:size]):
+        yield keys
+        rest = traces.filter(pk__gt=keys[-1])
+
+
 def delete_traces(traces: QuerySet[Trace] | Iterable[UUID]) -> int:
     """Delete these traces (a queryset or keys) with their spans; returns how many there were.
 

@@ -138,7 +138,7 @@ def test_the_command_says_what_would_go_and_then_deletes_it(project: Project, in
     call_command("erasetraces", "--project", project.slug, "--user", USER, "--by", "olga", stdout=out)
     assert Trace.objects.count() == 0
     assert Erasure.objects.get().requested_by == "olga"
-    with pytest.raises(CommandError, match="no project nowhere"):
+    with pytest.raises(CommandError, match="no project 'nowhere'"):
         call_command("erasetraces", "--project", "nowhere", "--session", "s")
     with pytest.raises(CommandError, match="id is empty"):
         call_command("erasetraces", "--project", project.slug, "--session", "")

@@ -101,7 +101,7 @@ def test_the_command_takes_a_project_or_goes_on_after_a_key(project, other_proje
 
 
 def test_the_command_refuses_what_is_not_there(db):
-    with pytest.raises(CommandError, match="no project nowhere"):
+    with pytest.raises(CommandError, match="no project 'nowhere'"):
         call_command("renormalizespans", project="nowhere")
     with pytest.raises(CommandError, match="No such trace"):
         call_command("renormalizespans", "0" * 32)

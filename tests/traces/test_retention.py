@@ -254,7 +254,7 @@ def test_prunetraces_deletes_in_one_project(project: Project, other_project: Pro
     call_command("prunetraces", "--project", project.slug, stdout=out)
     assert "1 traces deleted." in out.getvalue()
     assert Trace.objects.get() == kept
-    with pytest.raises(CommandError, match="no project nowhere"):
+    with pytest.raises(CommandError, match="no project 'nowhere'"):
         call_command("prunetraces", "--project", "nowhere")
 
 

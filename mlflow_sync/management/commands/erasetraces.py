@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mlflow_sync.erasure import Subject, erase, extent
 from mlflow_sync.models import Erasure
-from projects.models import Project
+from projects.project_option import find_project
 
 
 class Command(BaseCommand):
@@ -25,9 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = Project.objects.filter(slug=options["project"]).first()
-        if project is None:
-            raise CommandError(f"There is no project {options['project']}.")
+        project = find_project(options["project"])
         kind = Erasure.Kind.SESSION if options["user"] is None else Erasure.Kind.USER
         identifier = options[kind.value]
         if not identifier:

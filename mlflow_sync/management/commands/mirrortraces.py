@@ -12,7 +12,7 @@ from mlflow_sync.client import MlflowClient, MlflowError, is_enabled
 from mlflow_sync.mirror import mirror
 from mlflow_sync.models import MlflowTrace
 from mlflow_sync.pull import mirror_again
-from projects.models import Project
+from projects.project_option import find_project
 from traces.models import Trace
 
 KEYS_A_ROUND = 20
@@ -52,10 +52,7 @@ class Command(BaseCommand):
         """Keys of trace rows, in their order."""
         rows: QuerySet[Any] = MlflowTrace.objects.failed() if options["failed"] else Trace.objects.all()
         if options["project"]:
-            project = Project.objects.filter(slug=options["project"]).first()
-            if project is None:
-                raise CommandError(f"There is no project {options['project']}.")
-            rows = rows.filter(project=project)
+            rows = rows.filter(project=find_project(options["project"]))
         if options["trace_ids"]:
             rows = rows.filter(trace_id__in=[trace_id.lower() for trace_id in options["trace_ids"]])
         yield from rows.order_by("pk").values_list("pk", flat=True).iterator()

@@ -11,8 +11,8 @@ from typing import IO, Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from projects.project_option import find_project
 from spans.timestamps import to_unix_nano
-from traces.management.commands.importtraces import find_project
 from traces.models import Trace
 from traces.otlp.codec import Encoding, serialize
 from traces.otlp.encode import traces_data

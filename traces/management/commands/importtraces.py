@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from projects.models import Project
+from projects.project_option import find_project
 from traces.otlp.file_import import Imported
 from traces.otlp.files import find_files
 
@@ -41,12 +41,3 @@ class Command(BaseCommand):
         self.stdout.write(f"{total.spans} spans{events} from {len(files)} files are in project {target.slug}.")
         if total.problems:
             raise CommandError(f"{len(total.problems)} problems; the spans they name are not stored.")
-
-
-def find_project(slug: str) -> Project:
-    """Raises CommandError."""
-    try:
-        return Project.objects.get(slug=slug)
-    except Project.DoesNotExist:
-        known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none yet"
-        raise CommandError(f"There is no project {slug!r}. Projects: {known}.") from None

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
+from projects.project_option import find_project
 from traces.retention import delete_expired, expiries
 
 
@@ -22,9 +23,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = expiries()
         if options["project"]:
-            found = [expiry for expiry in found if expiry.project_slug == options["project"]]
-            if not found:
-                raise CommandError(f"There is no project {options['project']}.")
+            project = find_project(options["project"])
+            found = [expiry for expiry in found if expiry.project_id == project.pk]
         total = 0
         for expiry in found:
             traces, spans = expiry.count_expired()

@@ -5,9 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from projects.models import Project
+from projects.project_option import find_project
 from traces import rollup
 from traces.models import Trace
+from traces.queries import batches_by_key
 
 
 class Command(BaseCommand):
@@ -23,18 +24,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         traces = Trace.objects.all()
         if options["project"]:
-            project = Project.objects.filter(slug=options["project"]).first()
-            if project is None:
-                raise CommandError(f"There is no project {options['project']}.")
-            traces = traces.filter(project=project)
+            traces = traces.filter(project=find_project(options["project"]))
         if options["trace_ids"]:
             traces = traces.filter(trace_id__in=[trace_id.lower() for trace_id in options["trace_ids"]])
-        keys = list(traces.order_by("pk").values_list("pk", flat=True))
-        if options["trace_ids"] and not keys:
-            raise CommandError("No such trace.")
-        with tqdm(total=len(keys), unit="trace", disable=None) as bar:
-            for start in range(0, len(keys), rollup.KEYS_A_TRANSACTION):
-                batch = keys[start : start + rollup.KEYS_A_TRANSACTION]
-                rollup.refresh(batch)
-                bar.update(len(batch))
-        self.stdout.write(f"{len(keys)} traces refreshed.")
+            if not traces.exists():
+                raise CommandError("No such trace.")
+        refreshed = 0
+        with tqdm(total=traces.count(), unit="trace", disable=None) as bar:
+            for keys in batches_by_key(traces, rollup.KEYS_A_TRANSACTION):
+                rollup.refresh(keys)
+                refreshed += len(keys)
+                bar.update(len(keys))
+        self.stdout.write(f"{refreshed} traces refreshed.")

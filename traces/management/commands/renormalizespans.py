@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from projects.models import Project
+from projects.project_option import find_project
 from traces.models import Trace
+from traces.queries import batches_by_key
 from traces.renormalize import Renormalized, renormalize
 from traces.rollup import KEYS_A_TRANSACTION
 
@@ -35,12 +36,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # What comes from now on is normalized by the present tables already.
-        traces = Trace.objects.filter(created_at__lt=timezone.now()).order_by("pk")
+        traces = Trace.objects.filter(created_at__lt=timezone.now())
         if options["project"]:
-            project = Project.objects.filter(slug=options["project"]).first()
-            if project is None:
-                raise CommandError(f"There is no project {options['project']}.")
-            traces = traces.filter(project=project)
+            traces = traces.filter(project=find_project(options["project"]))
         if options["since"]:
             traces = traces.filter(created_at__gte=read_time(options["since"]))
         if options["trace_ids"]:
@@ -56,11 +54,9 @@ class Command(BaseCommand):
         try:
             # The bar is for people; it is silent where standard error is no terminal.
             with tqdm(total=traces.count(), unit="trace", disable=None) as bar:
-                rest = traces
-                while keys := list(rest.values_list("pk", flat=True)[:KEYS_A_TRANSACTION]):
+                for keys in batches_by_key(traces, KEYS_A_TRANSACTION):
                     total.add(renormalize(keys, options["dry_run"]))
                     last = keys[-1]
-                    rest = traces.filter(pk__gt=last)
                     looked_at += len(keys)
                     bar.update(len(keys))
                     if monotonic() - noted > SECONDS_BETWEEN_NOTES:
