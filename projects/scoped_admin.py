@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 
+from projects.models import Project
 from projects.roles import Role, may, project_ids
 
 
@@ -28,6 +29,12 @@ class ProjectScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if getattr(request.user, "is_superuser", False):
             return rows
         return rows.filter(**{f"{self.project_field}__in": project_ids(request.user, self.view_role)})
+
+    def formfield_for_foreignkey(self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        """A row can be put only into projects in which the user may add one."""
+        if db_field.name == "project" and self.add_role is not None:
+            kwargs["queryset"] = Project.objects.filter(pk__in=project_ids(request.user, self.add_role))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def _allows(self, request: HttpRequest, role: Role | None, row: Model | None) -> bool:
         return role is not None and may(request.user, role, None if row is None else getattr(row, self.project_field))

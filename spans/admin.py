@@ -4,10 +4,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import ForeignKey, Model
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from projects.models import Project
 from projects.roles import Role, may, project_ids
 from projects.scoped_admin import ProjectScopedAdmin
 from spans.models import MappingRule, ModelPrice
@@ -22,11 +21,6 @@ class ConventionsAdmin(ProjectScopedAdmin):
 
     add_role = change_role = delete_role = Role.EDITOR
     list_select_related = ("project",)
-
-    def formfield_for_foreignkey(self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "project":
-            kwargs["queryset"] = Project.objects.filter(pk__in=project_ids(request.user, Role.EDITOR))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return ("project",) if obj is not None else ()

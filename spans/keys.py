@@ -6,6 +6,9 @@ All keys of a trace's rows start with the same 64 bits, which keeps them togethe
 from hashlib import blake2b
 from uuid import UUID
 
+# OpenTelemetry's id of no span
+INVALID_SPAN_ID = "0" * 16
+
 
 def trace_row_key(project_id: int, trace_id: str) -> UUID:
     """The key of a project's trace: BLAKE2b-128 of the project's id and the trace id (hex)."""

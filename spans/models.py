@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from spans.rule_models import MappingRule as MappingRule
 from spans.rule_models import ModelPrice as ModelPrice
+from spans.span_types import SpanType as SpanType
 
 
 class JSONTextField(models.TextField):  # type: ignore[type-arg]
@@ -35,26 +36,6 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
 def utc_today() -> datetime.date:
     """The current day, UTC."""
     return datetime.datetime.now(datetime.UTC).date()
-
-
-class SpanType(models.TextChoices):
-    """What a span did. Values: mlflow.entities.SpanType."""
-
-    LLM = "LLM"
-    CHAT_MODEL = "CHAT_MODEL"
-    AGENT = "AGENT"
-    CHAIN = "CHAIN"
-    TOOL = "TOOL"
-    RETRIEVER = "RETRIEVER"
-    EMBEDDING = "EMBEDDING"
-    RERANKER = "RERANKER"
-    PARSER = "PARSER"
-    MEMORY = "MEMORY"
-    WORKFLOW = "WORKFLOW"
-    TASK = "TASK"
-    GUARDRAIL = "GUARDRAIL"
-    EVALUATOR = "EVALUATOR"
-    UNKNOWN = "UNKNOWN"
 
 
 class SpanKind(models.IntegerChoices):

@@ -1,18 +1,15 @@
 """Repairs of a record before it is stored: each leaves a warning, none drops a span."""
 
 from spans import values
+from spans.keys import INVALID_SPAN_ID
 from spans.limits import Limits, cut_counts, cut_values, may_have_long_values
 from spans.records import SpanRecord
-from spans.timestamps import ahead_ns, format_duration
+from spans.timestamps import YEAR_2000_UNIX_NANO, ahead_ns, format_duration
 
 # PostgreSQL's text takes no U+0000, so it is replaced everywhere, in the same way on every database.
 NUL = "\x00"
 NUL_REPLACEMENT = "\ufffd"
 ESCAPED_NUL = b"\\u0000"
-
-# Earlier times are a clock or a unit gone wrong: OpenTelemetry did not exist.
-YEAR_2000_UNIX_NANO = 946_684_800_000_000_000
-INVALID_SPAN_ID = "0000000000000000"
 
 
 def replace_nul(value: object) -> object:

@@ -6,6 +6,8 @@ import time
 NS_PER_SECOND = 1_000_000_000
 # Clocks differ a little; what lies further ahead of this server's is a clock or a unit gone wrong.
 CLOCK_AHEAD_NS = 10 * 60 * NS_PER_SECOND
+# Earlier times are a clock or a unit gone wrong: OpenTelemetry did not exist.
+YEAR_2000_UNIX_NANO = 946_684_800_000_000_000
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 

@@ -17,10 +17,10 @@ from spans.logs import attach_logs
 from spans.models import Span
 from spans.semconv import SpanContent
 from spans.semconv.messages import Message
+from spans.semconv.normalize import MODEL_CALLS
 from traces.models import Trace
 from traces.queries import spans_of
 
-MODEL_CALLS = frozenset(("LLM", "CHAT_MODEL"))
 # So many model calls are read for one page of a conversation.
 MAX_CALLS = 300
 # Threads that a call is compared with, the latest first.

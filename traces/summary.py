@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from traces.tree import INVALID_SPAN_ID
+from spans.keys import INVALID_SPAN_ID
+from traces.tree import start_of
 from traces.usage import CALL_CLASS, UsageRow, count_usage
 
-# A start before it with an end after it is a unit or a clock gone wrong (see spans.sanitizers).
-YEAR_2000_UNIX_NANO = 946_684_800_000_000_000
 # What a trace's output may be taken from, where the root has none.
 ANSWERING_TYPES = frozenset(("AGENT", "CHAIN", "WORKFLOW", "TASK", "LLM", "CHAT_MODEL"))
 CUT_OFF = "..."
@@ -64,12 +63,6 @@ class TraceSummary:
     output_preview: str
     framework_trace_id: str
     counted: frozenset[str]
-
-
-def start_of(row: SummaryRow) -> int:
-    """The start, or the end where the start lies decades before it."""
-    start = row.start_time_unix_nano
-    return row.end_time_unix_nano if start < YEAR_2000_UNIX_NANO <= row.end_time_unix_nano else start
 
 
 def summarize(rows: Sequence[R]) -> TraceSummary:

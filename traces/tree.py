@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-INVALID_SPAN_ID = "0000000000000000"
+from spans.keys import INVALID_SPAN_ID
+from spans.timestamps import YEAR_2000_UNIX_NANO
+
 MISSING_PARENT = "missing parent"
 OWN_PARENT = "own parent"
 PARENT_CYCLE = "parent cycle"
@@ -21,7 +23,18 @@ class TreeSpan(Protocol):
     def start_time_unix_nano(self) -> int: ...
 
 
+class TimedSpan(TreeSpan, Protocol):
+    @property
+    def end_time_unix_nano(self) -> int: ...
+
+
 S = TypeVar("S", bound=TreeSpan)
+
+
+def start_of(span: TimedSpan) -> int:
+    """The start, or the end where the start lies decades before it."""
+    start = span.start_time_unix_nano
+    return span.end_time_unix_nano if start < YEAR_2000_UNIX_NANO <= span.end_time_unix_nano else start
 
 
 @dataclass(slots=True, eq=False)

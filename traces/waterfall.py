@@ -3,19 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-from spans.timestamps import format_duration
-from traces.tree import Node, TraceTree, TreeSpan
+from spans.timestamps import YEAR_2000_UNIX_NANO, format_duration
+from traces.tree import Node, TimedSpan, TraceTree, start_of
 
-# Earlier times are a clock or a unit gone wrong; one such start would squeeze the rest of the trace into nothing.
-EARLIEST_UNIX_NANO = 946_684_800_000_000_000  # 2000-01-01
 TICKS = 5
-
-
-class TimedSpan(TreeSpan, Protocol):
-    @property
-    def end_time_unix_nano(self) -> int: ...
 
 
 S = TypeVar("S", bound=TimedSpan)
@@ -84,10 +77,8 @@ class Waterfall(Generic[S]):
 
 def bounds(span: TimedSpan) -> tuple[int, int]:
     """Start and end as drawn: a start before 2000 moves to the end, an end before the start moves to the start."""
-    start, end = span.start_time_unix_nano, span.end_time_unix_nano
-    if start < EARLIEST_UNIX_NANO <= end:
-        start = end
-    return start, max(start, end)
+    start = start_of(span)
+    return start, max(start, span.end_time_unix_nano)
 
 
 def ticks(duration_ns: int) -> list[Tick]:
@@ -112,7 +103,7 @@ def layout(tree: TraceTree[S]) -> Waterfall[S]:
     """A row for every span, each exactly once."""
     nodes = list(tree.walk())
     times = {id(node): bounds(node.span) for node in nodes}
-    plausible = [pair for pair in times.values() if pair[1] >= EARLIEST_UNIX_NANO] or list(times.values())
+    plausible = [pair for pair in times.values() if pair[1] >= YEAR_2000_UNIX_NANO] or list(times.values())
     if not plausible:
         return Waterfall([], ticks=ticks(0))
     first = min(start for start, _ in plausible)

@@ -12,6 +12,7 @@ from spans.semconv.convention import Convention
 from spans.semconv.fields import FIELDS
 from spans.semconv.json_values import LARGE_TEXT, as_text, walk
 from spans.semconv.sources import Attribute, SpanLike
+from spans.span_types import SpanType
 
 FIELDS_BY_NAME = {field.name: field for field in FIELDS}
 MAX_PATTERN = 255
@@ -19,11 +20,7 @@ MAX_STARS = 3
 MAX_STEPS = 16
 MAX_VALUES = 200
 OTHERWISE = "*"
-# MLflow's, as spans.models.SpanType has them
-SPAN_TYPES = frozenset(
-    ("LLM", "CHAT_MODEL", "AGENT", "CHAIN", "TOOL", "RETRIEVER", "EMBEDDING", "RERANKER", "PARSER", "MEMORY",
-     "WORKFLOW", "TASK", "GUARDRAIL", "EVALUATOR", "UNKNOWN")
-)  # fmt: skip
+SPAN_TYPES = frozenset(SpanType.values)
 _STEP = re.compile(r'\.?([^.\[\]"\s][^.\[\]]*)|\[(-?\d{1,6})\]|\["([^"\]]*)"\]')
 
 

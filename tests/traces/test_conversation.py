@@ -5,8 +5,9 @@ from uuid import uuid4
 import pytest
 
 from spans.semconv import content
+from spans.semconv.normalize import MODEL_CALLS
 from tests.spans.semconv.test_sdk_payloads import load
-from traces.conversation import MODEL_CALLS, chapters
+from traces.conversation import chapters
 from traces.models import Trace
 from traces.summary import summarize
 

@@ -17,6 +17,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from spans.values import NON_FINITE_NAMES, non_finite_name
+
 # Messages inside one another, the outermost included: the limit of protobuf's own parser.
 MAX_DEPTH = 100
 
@@ -25,7 +27,6 @@ _NOT_STANDARD_BASE64 = str.maketrans("-_", "+/")
 _DECIMAL_INTEGER = re.compile(r"-?[0-9]{1,20}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _LONGEST_NUMBER = 400
-_SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class MappingError(ValueError):
@@ -212,8 +213,8 @@ def _read_double(value: object) -> float:
     if isinstance(value, float):
         return value
     if isinstance(value, str):
-        if value in _SPECIAL_DOUBLES:
-            return _SPECIAL_DOUBLES[value]
+        if value in NON_FINITE_NAMES:
+            return NON_FINITE_NAMES[value]
         number = _decimal(value)
         if number is None:
             raise MappingError("a number is expected")
@@ -227,11 +228,7 @@ def _read_double(value: object) -> float:
 
 
 def _write_double(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    if math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
+    return value if math.isfinite(value) else non_finite_name(value)
 
 
 def _read_hex(value: object) -> bytes:

@@ -4,14 +4,9 @@ from typing import Any
 from spans.semconv.convention import Convention
 from spans.semconv.json_values import unquote_json
 from spans.semconv.sources import Attribute, Elapsed, Family
+from spans.span_types import SpanType
 
-SPAN_TYPES = {
-    name.lower(): name
-    for name in (
-        "LLM", "CHAT_MODEL", "AGENT", "CHAIN", "TOOL", "RETRIEVER", "EMBEDDING", "RERANKER", "PARSER", "MEMORY",
-        "WORKFLOW", "TASK", "GUARDRAIL", "EVALUATOR", "UNKNOWN",
-    )
-}  # fmt: skip
+SPAN_TYPES = {name.lower(): name for name in SpanType.values}
 MODEL_CALL = ("mlflow.spanType", re.compile('^"?(?:CHAT_MODEL|LLM)"?$'))
 TOOL_CALL = ("mlflow.spanType", re.compile('^"?TOOL"?$'))
 RETRIEVAL = ("mlflow.spanType", re.compile('^"?(?:RETRIEVER|RERANKER)"?$'))
