@@ -1,22 +1,21 @@
 """One trace's way to MLflow, and out of it.
 
-A row is claimed by compare-and-set, so any number of workers may try. The order of the requests is such that a worker
-may die between any two of them: whoever claims the row next does all of it again, and MLflow ends with one whole trace.
+A row is claimed first (`mlflow_sync.claims`), so any number of workers may try. The order of the requests is such that
+a worker may die between any two of them: whoever claims the row next does all of it again, and MLflow ends with one
+whole trace.
 """
 
-import datetime
 import logging
-import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError
-from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from rq.timeouts import JobTimeoutException
 
+from mlflow_sync.claims import CLAIM, ClaimLost, claim, finish, record, update
 from mlflow_sync.client import MlflowClient, MlflowError
 from mlflow_sync.costs import Cost, span_cost
 from mlflow_sync.mapping import Identity, mlflow_id, span_batch, trace_info
@@ -31,18 +30,9 @@ from traces.tree import assemble
 
 logger = logging.getLogger(__name__)
 
-# A claim is renewed with every request for spans, and a request may take two minutes.
-CLAIM = datetime.timedelta(minutes=5)
 BYTES_A_REQUEST = 8 * 1024 * 1024
 IDS_A_DELETION = 100
-FIRST_RETRY = datetime.timedelta(seconds=10)
-LAST_RETRY = datetime.timedelta(hours=1)
-MAX_ATTEMPTS = 12
 Step = MlflowTrace.Step
-
-
-class ClaimLost(Exception):
-    """The claim ended before the work did, and somebody else has the row now: nothing more may be written to it."""
 
 
 def mirror(keys: Iterable[UUID], client: MlflowClient) -> int:
@@ -63,39 +53,11 @@ def mirror(keys: Iterable[UUID], client: MlflowClient) -> int:
     return done
 
 
-def claim(key: UUID) -> MlflowTrace | None:
-    """The row, if it has something to do and nobody has it. Two queries."""
-    now = timezone.now()
-    row = MlflowTrace.objects.filter(pk=key).first()
-    if row is None or (row.next_try_at is None and row.delete_requested_at is None):
-        return None
-    if row.claimed_at is not None and row.next_try_at is not None and row.next_try_at > now:
-        return None
-    unchanged = MlflowTrace.objects.filter(pk=key, claimed_at=row.claimed_at, next_try_at=row.next_try_at)
-    if not unchanged.update(claimed_at=now, next_try_at=now + CLAIM):
-        return None
-    row.claimed_at, row.next_try_at = now, now + CLAIM
-    return row
-
-
-def _update(row: MlflowTrace, **values: Any) -> None:
-    """Write to a claimed row, or raise ClaimLost."""
-    if not MlflowTrace.objects.filter(pk=row.pk, claimed_at=row.claimed_at).update(**values):
-        raise ClaimLost(str(row.pk))
-
-
-def _finish(row: MlflowTrace, seen_change: datetime.datetime, **values: Any) -> None:
-    """Give a row back. It is due again at once if a change or a deletion came while it was claimed."""
-    news = Q(changed_at__gt=seen_change) | Q(delete_requested_at__isnull=False)
-    next_try_at = Case(When(news, then=Value(timezone.now())), default=None)
-    _update(row, **({"next_try_at": next_try_at} | values), claimed_at=None)
-
-
 def _mirror_or_record(row: MlflowTrace, client: MlflowClient) -> bool:
     try:
         _mirror_one(row, client)
     except MlflowError as error:
-        _record(row, error)
+        record(row, error)
         if error.systemic:
             raise
     except ClaimLost:
@@ -105,31 +67,10 @@ def _mirror_or_record(row: MlflowTrace, client: MlflowClient) -> bool:
     except Exception as error:
         # One trace that can't be mapped must neither stop the others nor be tried for ever.
         logger.exception("Cannot mirror %s", row)
-        _record(row, MlflowError("INTERNAL_SERVER_ERROR", "The mirror failed; its log says where.", repr(error)))
+        record(row, MlflowError("INTERNAL_SERVER_ERROR", "The mirror failed; its log says where.", repr(error)))
     else:
         return True
     return False
-
-
-def _record(row: MlflowTrace, error: MlflowError) -> None:
-    """Write a failure down and when to try again: soon and then more rarely, or never where that would not help."""
-    attempts = row.attempts + (not error.systemic)
-    is_retried = error.retryable or error.systemic or row.delete_requested_at is not None
-    delay = min(LAST_RETRY, FIRST_RETRY * 2 ** min(attempts, 16)) * random.uniform(0.5, 1)  # noqa: S311  jitter
-    values: dict[str, Any] = {
-        "attempts": attempts,
-        "step": row.step,
-        "error_code": error.code,
-        "error_message": error.message,
-        "error_reason": error.reason,
-    }
-    if is_retried and (attempts < MAX_ATTEMPTS or row.delete_requested_at is not None):
-        values["next_try_at"] = timezone.now() + delay
-    logger.warning("Cannot mirror %s: %s", row, error)
-    try:
-        _finish(row, row.changed_at, **values)
-    except ClaimLost:
-        logger.warning("Lost the claim of %s", row)
 
 
 def _mirror_one(row: MlflowTrace, client: MlflowClient) -> None:
@@ -142,7 +83,7 @@ def _mirror_one(row: MlflowTrace, client: MlflowClient) -> None:
     project = Project.objects.filter(pk=row.project_id).first()
     if trace is None or project is None:
         # Deleted since the row was made, or about to be: with its project.
-        _update(row, delete_requested_at=timezone.now())
+        update(row, delete_requested_at=timezone.now())
         _delete([row], client)
         return
     identity = _identify(row, trace, project, client)
@@ -156,11 +97,11 @@ def _mirror_one(row: MlflowTrace, client: MlflowClient) -> None:
         span_count += len(rows)
         calls += [cost for span in rows if span.counted and (cost := span_cost(span, tables))]
         row.step = Step.ADD_TREE
-        _update(row, next_try_at=timezone.now() + CLAIM)
+        update(row, next_try_at=timezone.now() + CLAIM)
     client.put_trace_info(row.experiment_id, trace_info(identity, row.experiment_id, trace, calls))
     row.step = Step.CHECK_TREE
     _verify(row, identity, client)
-    _finish(
+    finish(
         row,
         trace.refreshed_at,
         step=Step.CLOSE_TRACE,
@@ -188,11 +129,11 @@ def _identify(row: MlflowTrace, trace: Trace, project: Project, client: MlflowCl
         there = client.find_traces([plain], row.experiment_id).get(plain)
         is_taken = there is not None and there.owner != row.pk.hex
         if not is_taken:
-            _update(row, mlflow_trace_id=plain)
+            update(row, mlflow_trace_id=plain)
             namesakes = MlflowTrace.objects.filter(trace_id=trace.trace_id, mlflow_trace_id=plain)
             is_taken = namesakes.exclude(pk=row.pk).exists()
         row.mlflow_trace_id = mlflow_id(row.pk.hex) if is_taken else plain
-    _update(row, mlflow_trace_id=row.mlflow_trace_id, experiment_id=row.experiment_id)
+    update(row, mlflow_trace_id=row.mlflow_trace_id, experiment_id=row.experiment_id)
     return Identity(row.mlflow_trace_id, row.pk.hex, project.slug)
 
 
@@ -243,7 +184,7 @@ def _delete_or_record(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
         return _delete(rows, client)
     except MlflowError as error:
         for row in rows:
-            _record(row, error)
+            record(row, error)
         if error.systemic:
             raise
     return 0
@@ -269,7 +210,7 @@ def _delete(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
             left |= client.find_traces(ours, experiment_id).keys()
     for row in rows:
         if row.mlflow_trace_id in left:
-            _record(row, MlflowError("SERVICE_ERROR", "MLflow still has the trace. It is tried again.", retryable=True))
+            record(row, MlflowError("SERVICE_ERROR", "MLflow still has the trace. It is tried again.", retryable=True))
         else:
             _forget(row)
     return len(rows) - len(left)
@@ -278,7 +219,7 @@ def _delete(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
 def _forget(row: MlflowTrace) -> None:
     """Remove a claimed row whose trace is gone from MLflow; if spans came after the deletion, it starts anew."""
     if Trace.objects.filter(pk=row.pk).exists():
-        _update(
+        update(
             row,
             step=Step.START_TRACE,
             mlflow_trace_id="",

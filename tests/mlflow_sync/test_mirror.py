@@ -9,8 +9,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from mlflow_sync import mirror as mirroring
+from mlflow_sync.claims import claim
 from mlflow_sync.client import MlflowClient, MlflowError
-from mlflow_sync.mirror import claim, mirror
+from mlflow_sync.mirror import mirror
 from mlflow_sync.models import MlflowTrace
 from mlflow_sync.pull import mirror_again
 from projects.models import Project
