@@ -7,14 +7,11 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracing_site.settings")
 django_application = get_wsgi_application()
 
-from django.conf import settings  # noqa: E402 - can be imported only now, like our own modules
-
-from traces.otlp.gate import Gate  # noqa: E402
+from traces.otlp.gate import Gate  # noqa: E402 - our modules can be imported only now
 from traces.otlp.self_tracing import start_exporting  # noqa: E402
 from tracing_site.edge import OnlyPath, Probes, RequestLog  # noqa: E402
 
-if settings.OTEL_SELF_TRACING:
-    start_exporting()
+start_exporting()
 
 application = RequestLog(Probes(django_application, Gate(django_application)))
 # Beside gRPC, on METRICS_PORT

@@ -3,6 +3,7 @@
 import time
 
 import grpc
+import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
@@ -16,11 +17,13 @@ def own_spans(site):
     return [found["name"] for found in answer.json()["results"] if found["name"] != "a client's"]
 
 
-def test_its_own_spans_arrive_at_itself_and_make_no_more_of_themselves(tmp_path):
+@pytest.mark.parametrize("web_workers", ["1", "2"], ids=["one process", "web processes beside it"])
+def test_its_own_spans_arrive_at_itself_and_make_no_more_of_themselves(tmp_path, web_workers):
     port = servers.free_port()
     with servers.site(
         data_dir=tmp_path,
         PORT=str(port),
+        WEB_WORKERS=web_workers,
         OTEL_SELF_TRACING="true",
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
         OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20test-key",

@@ -7,6 +7,7 @@ for ever: so the exporter marks its requests, and a marked request has no span, 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import requests
 from django.conf import settings
@@ -19,8 +20,14 @@ SERVICE_NAME = "llm-tracing"
 _tracer = trace.get_tracer("llm-tracing")
 
 
+@cache
 def start_exporting() -> None:
-    """Set up the SDK, once a process. Raises ImportError where the package's extra `otel` is not installed."""
+    """Set up the SDK, if OTEL_SELF_TRACING is on and it is not set up in this process yet.
+
+    Raises ImportError where the package's extra `otel` is not installed.
+    """
+    if not settings.OTEL_SELF_TRACING:
+        return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415

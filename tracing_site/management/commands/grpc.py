@@ -26,8 +26,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{error} Set GRPC_PORT to a free port.") from error
         self.stdout.write(f"OTLP/gRPC on {server.address}")
-        if settings.OTEL_SELF_TRACING:
-            start_exporting()
+        start_exporting()
         if settings.METRICS_PORT:
             start_operations_server()
         stop = threading.Event()

@@ -19,6 +19,7 @@ from mlflow_sync.embedded import start_worker
 from projects.models import Project
 from traces.otlp.grpc_server import start_server
 from traces.otlp.samples import load_samples
+from traces.otlp.self_tracing import start_exporting
 from tracing_site.children import local_mlflow, manage
 from tracing_site.first_start import ADMIN_NAME, FirstStart, prepare
 from tracing_site.http_server import check_port, make_server
@@ -89,6 +90,7 @@ def start_mlflow(stack: ExitStack) -> str:
 
 def start_receivers(stack: ExitStack) -> None:
     """HTTP and gRPC; stopped, they finish what is under way."""
+    start_exporting()
     stack.callback(start_server(settings.HOST, settings.GRPC_PORT).stop)
     if settings.WEB_WORKERS > 1:
         stack.callback(manage("web").stop)
