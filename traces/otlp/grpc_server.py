@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from django.conf import settings
@@ -75,7 +76,7 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             key = await self.threads.authenticate(headers)
             agent = headers.get("user-agent", "")
             transport = ExportReceipt.Transport.GRPC
-            receipt = open_receipt(key.project_id, transport, key.pk, context.peer(), agent, signal.name)
+            receipt = open_receipt(key.project_id, transport, key.pk, ip_address(context.peer()), agent, signal.name)
             check_scope(key)
             body = await self.read_message(messages)
             metrics.GRPC.received_bytes.inc(len(body))
@@ -120,6 +121,12 @@ async def read_message(messages: AsyncIterator[bytes]) -> bytes:
     except TimeoutError:
         raise OtlpError(BODY_TOO_SLOW, f"the message did not arrive within {BODY_SECONDS} seconds") from None
     raise OtlpError(BAD_DATA, "the call has no message")
+
+
+def ip_address(peer: str) -> str:
+    """The address in gRPC's name of a peer: ipv4:127.0.0.1:50123, ipv6:%5B::1%5D:50123. Other names stay."""
+    kind, _, address = unquote(peer).partition(":")
+    return address.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else peer
 
 
 def receipt_entry(receipt: ExportReceipt) -> tuple[str, str]:

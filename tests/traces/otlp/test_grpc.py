@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from spans.models import Span
 from tests.builders import export_request, span
 from tests.traces.otlp.conftest import HttpReceiver
-from traces.otlp.grpc_server import start_server
+from traces.otlp.grpc_server import ip_address, start_server
 from traces.otlp.signals import TRACES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,3 +136,16 @@ def test_a_taken_port_is_said_clearly(grpc_target: str) -> None:
     host, port = grpc_target.split(":")
     with pytest.raises(OSError, match=port):
         start_server(host, int(port))
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("ipv4:10.0.0.7:50123", "10.0.0.7"),
+        ("ipv6:%5B2001:db8::1%5D:50123", "2001:db8::1"),
+        ("ipv6:[::1]:50123", "::1"),
+        ("unix:/run/grpc.sock", "unix:/run/grpc.sock"),
+    ],
+)
+def test_a_senders_address_has_no_port(peer: str, address: str) -> None:
+    assert ip_address(peer) == address
