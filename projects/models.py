@@ -131,7 +131,7 @@ class ApiKeyManager(models.Manager.from_queryset(ForgettingQuerySet)):  # type: 
         row = self.create(
             project=project,
             name=name,
-            prefix=text[:KEY_PREFIX_LENGTH] if key is None else text[:2] + "…",
+            prefix=text[:KEY_PREFIX_LENGTH] if key is None else text[:2],
             key_hash=hash_key(text),
             **fields,
         )

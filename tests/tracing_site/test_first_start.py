@@ -31,7 +31,8 @@ def test_a_later_start_makes_nothing(settings):
 def test_auth_key_is_a_key_of_the_default_project(settings):
     settings.AUTH_KEY = "given-by-the-operator"
     assert prepare().new_key is None
-    assert ApiKey.objects.lookup("given-by-the-operator").project.slug == "default"
+    key = ApiKey.objects.lookup("given-by-the-operator")
+    assert (key.project.slug, str(key)) == ("default", "AUTH_KEY (gi…)")
 
 
 def test_the_earlier_auth_key_is_revoked_and_other_keys_stay(settings):

@@ -14,12 +14,12 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from projects.authentication import INVALID_KEY
 from traces.database_faults import UNAVAILABLE, count_database_error, leave_read_only_session
 
 logger = logging.getLogger(__name__)
 
 NO_ROUTE = "Route does not exist"
-INVALID_KEY = "invalid api key"
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
