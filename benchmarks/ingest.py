@@ -31,7 +31,7 @@ AUTH_KEY = "benchmark-key-of-the-default-project"
 
 
 @contextlib.contextmanager
-def web(database_url: str, data_dir: Path, workers: int) -> Iterator[str]:
+def web(database_url: str, data_dir: Path, workers: int, **variables: str) -> Iterator[str]:
     """The web server on a migrated database with the default project and its key; yields the base URL."""
     port = free_port()
     environment = clean_environment(
@@ -41,6 +41,7 @@ def web(database_url: str, data_dir: Path, workers: int) -> Iterator[str]:
         AUTH_KEY=AUTH_KEY,
         WEB_WORKERS=str(workers),
         LOG_LEVEL="WARNING",
+        **variables,
     )
     for command in (["migrate", "-v0"], ["shell", "-v0", "-c", CREATE_KEY]):
         subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)

@@ -136,10 +136,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=30, help="requests of each kind")
     parser.add_argument("--explain", action="store_true", help="show the plan of the slowest statement of each read")
     options = parser.parse_args()
+    # The log has the values of a statement only where the client binds them.
+    variables = {"DATABASE_PREPARE_THRESHOLD": "0"} if options.explain else {}
     with (
         temporary_directory() as folder,
         postgres(fsync=True) as database_url,
-        web(database_url, folder, workers=2) as url,
+        web(database_url, folder, workers=2, **variables) as url,
         psycopg.connect(database_url, autocommit=True) as connection,
     ):
         environment = clean_environment(DATABASE_URL=database_url, DATA_DIR=str(folder))

@@ -15,7 +15,7 @@ from projects.models import Project
 from projects.roles import project_ids
 from spans.models import SpanType
 from spans.timestamps import CLOCK_AHEAD_NS, NS_PER_SECOND, to_unix_nano
-from traces.lists import duration_ns
+from traces.lists import duration_ns, of_group
 from traces.models import Trace, TraceStatus
 
 MAX_TEXT = 500
@@ -232,6 +232,9 @@ class SessionFilter(ParameterFilter):
 class TraceSessionFilter(SessionFilter):
     indexed = True
 
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return of_group(queryset, "session_id", self.chosen)
+
 
 class UserFilter(ParameterFilter):
     title = "User"
@@ -239,6 +242,13 @@ class UserFilter(ParameterFilter):
 
     def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(user_id=self.chosen)
+
+
+class TraceUserFilter(UserFilter):
+    indexed = True
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return of_group(queryset, "user_id", self.chosen)
 
 
 class MinimumDurationFilter(ParameterFilter):

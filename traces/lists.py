@@ -19,18 +19,32 @@ from django.db.models.functions import Coalesce
 
 from projects.models import Project
 from spans.models import Span
-from traces.models import Trace
+from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
 
 M = TypeVar("M", Trace, Span)
 
 # Counts are exact up to here; counting further would read the whole table for a number nobody uses.
 COUNT_LIMIT = 10_000
+GROUP_FIELDS = ("session_id", "user_id")
 
 
 def in_projects(queryset: QuerySet[M], projects: QuerySet[Project]) -> QuerySet[M]:
     """The rows of these projects. One query for their keys: with one project, the index then gives the order too."""
     keys = list(projects.order_by().values_list("pk", flat=True))
     return queryset.filter(project=keys[0]) if len(keys) == 1 else queryset.filter(project__in=keys)
+
+
+def of_group(traces: QuerySet[Trace], field: str, identifier: Any) -> QuerySet[Trace]:
+    """The traces of a session or user: text, or an expression.
+
+    The index holds the beginning of an id, because ids may be longer than an entry. A shorter id is its own beginning,
+    and is not compared once more: SQLite would put it into the index's expression, and no longer find the index.
+    """
+    is_text = isinstance(identifier, str)
+    conditions: dict[str, Any] = {f"{field}_prefix": identifier[:GROUP_PREFIX] if is_text else Prefix(identifier)}
+    if not is_text or len(identifier) >= GROUP_PREFIX:
+        conditions[field] = identifier
+    return traces.alias(**{f"{field}_prefix": Prefix(field)}).filter(~Q(**{field: EmptyText()}), **conditions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +83,12 @@ class Filters:
             yield Q(cost_usd__gte=self.min_cost_usd)
         if self.text:
             yield text_condition(self.text)
-        for field in ("service_name", "session_id", "user_id"):
-            if value := getattr(self, field):
-                yield Q(**{field: value})
+        if self.service_name:
+            yield Q(service_name=self.service_name)
+
+    def groups(self) -> Iterator[tuple[str, str]]:
+        """The session and the user that are asked for, by field."""
+        return ((field, value) for field in GROUP_FIELDS if (value := getattr(self, field)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +97,8 @@ class TraceFilters(Filters):
 
     def apply(self, traces: QuerySet[Trace]) -> QuerySet[Trace]:
         traces = traces.filter(*self.conditions())
+        for field, identifier in self.groups():
+            traces = of_group(traces, field, identifier)
         if self.status:
             traces = traces.filter(status=self.status)
         if self.model:
@@ -101,7 +120,7 @@ class SpanFilters(Filters):
     span_type: str = ""
 
     def apply(self, spans: QuerySet[Span]) -> QuerySet[Span]:
-        spans = spans.filter(*self.conditions())
+        spans = spans.filter(*self.conditions(), **dict(self.groups()))
         if self.trace is not None:
             spans = spans.filter(trace_row=self.trace, day=self.trace.day)
         if self.span_type:

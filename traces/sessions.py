@@ -30,7 +30,7 @@ from django.db.models import (
 )
 
 from spans.cluster import is_cluster
-from traces.lists import Page, Position
+from traces.lists import Page, Position, of_group
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
 
 # Totals are of a group's newest traces, up to so many.
@@ -102,11 +102,8 @@ class TraceGroup:
 
 
 def traces_of(grouping: Grouping, project_id: Any, identifier: Any) -> QuerySet[Trace]:
-    """The traces of a group. The index holds the beginning of an id, because ids may be longer than an entry."""
-    traces = Trace.objects.alias(prefix=Prefix(grouping.field))
-    prefix = identifier[:GROUP_PREFIX] if isinstance(identifier, str) else Prefix(identifier)
-    conditions: dict[str, Any] = {"project": project_id, "prefix": prefix, grouping.field: identifier}
-    return traces.filter(~Q(**{grouping.field: EmptyText()}), **conditions)
+    """The traces of a group."""
+    return of_group(Trace.objects.filter(project=project_id), grouping.field, identifier)
 
 
 def groups_page(
@@ -150,12 +147,7 @@ def get_group(
     grouping: Grouping, project_ids: Collection[int], identifier: str, within: TimeRange = ALWAYS
 ) -> TraceGroup | None:
     """The group with this id; of several projects that have it the one with the latest trace. Two queries."""
-    conditions = Q(project__in=project_ids) & within.condition
-    traces = Trace.objects.alias(prefix=Prefix(grouping.field)).filter(
-        conditions,
-        ~Q(**{grouping.field: EmptyText()}),
-        **{"prefix": identifier[:GROUP_PREFIX], grouping.field: identifier},
-    )
+    traces = of_group(Trace.objects.filter(within.condition, project__in=project_ids), grouping.field, identifier)
     newest = _with_floor(grouping, traces, within).order_by("-start_time_unix_nano", "-pk").first()
     return totals(grouping, [newest], within)[0] if newest is not None else None
 

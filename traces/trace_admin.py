@@ -51,7 +51,7 @@ class TraceAdmin(RecordedAdmin):
         filters.MinimumDurationFilter,
         filters.MinimumCostFilter,
         filters.TraceSessionFilter,
-        filters.UserFilter,
+        filters.TraceUserFilter,
     )
     search_fields = ("name", "input_preview", "output_preview")
     search_help_text = "Name, input, output, session, user, or a trace id"

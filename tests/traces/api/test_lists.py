@@ -1,10 +1,12 @@
 """Filters, orderings and pages of the two lists."""
 
 import pytest
+from django.db import connection
 
 from spans.models import Span
 from tests.builders import new_trace_id, span
 from tests.traces.api.conftest import MS, START_NS
+from traces.lists import TraceFilters
 from traces.models import Trace
 
 LLM = {
@@ -221,3 +223,12 @@ def test_answers_in_one_piece_have_a_limit(api, store, monkeypatch):
         response = api.get(url)
         assert response.status_code == 400
         assert "page by page" in response.json()["reason"]
+
+
+@pytest.mark.parametrize(("field", "index"), [("session_id", "trace_by_session"), ("user_id", "trace_by_user")])
+def test_the_traces_of_a_session_or_user_are_found_by_their_index(project, field, index):
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    traces = TraceFilters(**{field: "x" * 99}).apply(Trace.objects.filter(project=project))
+    assert index in traces.order_by("-start_time_unix_nano", "-pk")[:50].explain()
