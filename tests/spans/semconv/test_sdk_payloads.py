@@ -45,6 +45,15 @@ def summaries(family):
     ]
 
 
+def assert_traces(family, expected):
+    """The family's traces are these summaries, of which the output is the beginning, or none."""
+    found = summaries(family)
+    assert [trace[:6] for trace in found] == [trace[:6] for trace in expected]
+    for trace, facts in zip(found, expected, strict=True):
+        assert trace[6].startswith(facts[6]), facts
+        assert bool(trace[6]) == bool(facts[6]), facts
+
+
 def spans(family, name):
     found = [record for records in load(family).values() for record in records if record.name == name]
     return sorted(found, key=lambda record: record.start_time_unix_nano)
