@@ -37,8 +37,9 @@ def test_the_session_page_is_worked_by_keyboard(logged_in, live_server, conversa
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-chapter]")
+    page.wait_for_load_state()  # its keys work from then on
     page.keyboard.press("?")
-    assert page.locator("dialog#help").is_visible()
+    expect(page.locator("dialog#help")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     page.keyboard.press("j")
