@@ -97,6 +97,7 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         selected = rows[0].span.span_id if rows else ""
     last = _last_row(rows, 0, selected)
     failed = failures(rows)
+    has_hotspots = len(rows) > GLANCE_SPANS and not _is_cut(trace)
     return {
         "trace": trace,
         "waterfall": waterfall,
@@ -111,8 +112,8 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         "has_services": _has_services(waterfall),
         "warnings": warnings(trace, rows),
         "usage": None if _is_cut(trace) else usage_rows([row.span for row in rows]),
-        "has_hotspots": len(rows) > GLANCE_SPANS and not _is_cut(trace),
-        "slowest": slowest(rows, HOTSPOTS),
+        "has_hotspots": has_hotspots,
+        "slowest": slowest(rows, HOTSPOTS) if has_hotspots else [],
         "newer": neighbour(trace, older=False),
         "older": neighbour(trace, older=True),
     }
