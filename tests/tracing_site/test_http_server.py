@@ -81,6 +81,22 @@ def test_web_processes_end_when_their_parent_is_killed(environment: dict[str, st
         assert not listens(environment["PORT"])
 
 
+def test_web_processes_are_replaced_when_the_one_they_were_forked_from_is_killed(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with command("web", environment["PORT"], environment | {"WEB_WORKERS": "2"}, tmp_path) as process:
+        left_alone = servers.web_processes(process.pid)
+        assert len(left_alone) == 2
+        fork_server = servers.fork_server(process.pid)
+        assert fork_server is not None
+        fork_server.kill()
+        assert not psutil.wait_procs(left_alone, timeout=10)[1]
+        deadline = time.monotonic() + 20
+        while len(servers.web_processes(process.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert requests.get(f"http://127.0.0.1:{environment['PORT']}/health", timeout=10).ok
+
+
 def test_grpc_ends_at_sigterm(environment: dict[str, str], tmp_path: Path) -> None:
     port = environment["GRPC_PORT"]
     with command("grpc", port, environment, tmp_path) as process:
@@ -109,9 +125,7 @@ def test_processes_share_the_connections_evenly(environment: dict[str, str], tmp
     """Six clients that keep their connections: each process soon has three of them."""
     variables = environment | {"WEB_WORKERS": "2"}
     with command("web", variables["PORT"], variables, tmp_path) as process:
-        workers = [
-            child for child in psutil.Process(process.pid).children() if "spawn_main" in "".join(child.cmdline())
-        ]
+        workers = servers.web_processes(process.pid)
         clients = [requests.Session() for _ in range(6)]
 
         def connections() -> list[int]:

@@ -8,7 +8,6 @@ import sys
 import time
 
 import grpc
-import psutil
 import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
@@ -150,7 +149,7 @@ def test_several_processes_answer_as_one_and_a_killed_one_keeps_its_counts(postg
         for _ in range(20):  # each over a connection of its own, so both processes get some
             assert send(url, span()).status_code == 200
         assert [scrape(url)[name] for _ in range(6)] == [20] * 6
-        killed = max(child.pid for child in psutil.Process(web.pid).children() if "spawn_main" in str(child.cmdline()))
+        killed = max(process.pid for process in servers.web_processes(web.pid))
         os.kill(killed, signal.SIGKILL)
         time.sleep(1)
         servers.answers(f"{url}/readyz")

@@ -19,7 +19,7 @@ from spans.limits import limits
 from spans.project_tables import tables_for
 from spans.records import SpanRecord
 from spans.sanitizers import sanitize
-from spans.semconv import normalize
+from spans.semconv import BUILT_IN, ProjectTables, normalize
 from traces.database_faults import leave_read_only_session
 from traces.metrics import count_spans
 from traces.otlp.decode import Decoded, Rejection, decode
@@ -51,13 +51,7 @@ def export_parts(
     receipt = receipt or open_receipt(project.pk, ExportReceipt.Transport.IMPORT)
     decoded = decode(parts)
     tables = tables_for(project)
-    limit = limits()
-    for record in decoded.records:
-        sanitize(record, limit)
-        try:
-            normalize(record, tables)
-        except Exception as error:  # noqa: BLE001 - the span is stored all the same, and so are the others
-            _note_unread(record, error)
+    read(decoded.records, tables)
 
     def finish(stored: Stored) -> None:
         _fill(receipt, decoded, stored)
@@ -78,6 +72,17 @@ def export_parts(
         response.partial_success.rejected_spans = receipt.spans_rejected
         response.partial_success.error_message = receipt.message
     return response
+
+
+def read(records: Iterable[SpanRecord], tables: ProjectTables = BUILT_IN) -> None:
+    """Sanitize and normalize decoded spans."""
+    limit = limits()
+    for record in records:
+        sanitize(record, limit)
+        try:
+            normalize(record, tables)
+        except Exception as error:  # noqa: BLE001 - the span is stored all the same, and so are the others
+            _note_unread(record, error)
 
 
 def _note_unread(record: SpanRecord, error: Exception) -> None:

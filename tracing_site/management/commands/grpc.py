@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from traces.otlp.grpc_server import start_server
+from traces.otlp.samples import rehearse
 from traces.otlp.self_tracing import start_exporting
 from tracing_site.http_server import check_port, make_server
 
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        rehearse()
         stop.wait()
         server.stop()
         self.stdout.flush()

@@ -18,7 +18,7 @@ from mlflow_sync.client import server_url
 from mlflow_sync.embedded import start_worker
 from projects.models import Project
 from traces.otlp.grpc_server import start_server
-from traces.otlp.samples import load_samples
+from traces.otlp.samples import load_samples, rehearse
 from traces.otlp.self_tracing import start_exporting
 from tracing_site.children import local_mlflow, manage
 from tracing_site.first_start import ADMIN_NAME, FirstStart, prepare
@@ -51,8 +51,9 @@ class Command(BaseCommand):
             first_start = prepare()
             if demo:
                 project, _ = Project.objects.get_or_create(slug="demo", defaults={"name": "Demo"})
-                self.stdout.write(f"{load_samples(settings.BASE_DIR / 'demo', project)} sample spans loaded.")
+                self.stdout.write(f"{load_samples(project)} sample spans loaded.")
             start_receivers(stack)
+            rehearse()
             if not wait_until_ready(stop, has_local_mlflow):
                 return
             start_workers(stack)

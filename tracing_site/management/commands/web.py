@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import uvicorn._subprocess
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from uvicorn.supervisors import Multiprocess
 
+from traces.otlp.samples import rehearse
 from tracing_site.http_server import check_port, make_config, make_server
 from tracing_site.shares import Shares
 
@@ -30,10 +32,14 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, leave)
         if settings.WEB_WORKERS == 1:
+            rehearse()
             make_server().run()
             return
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tracing_site.preload"])
+        uvicorn._subprocess.spawn = context  # type: ignore[assignment] # uvicorn leaves no choice of how to start processes
         config = make_config()
-        config.shares = Shares(multiprocessing.get_context("spawn"), settings.WEB_WORKERS)
+        config.shares = Shares(context, settings.WEB_WORKERS)
         with shared_metrics():
             Multiprocess(config, sockets=[config.bind_socket()]).run()
 
