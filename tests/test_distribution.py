@@ -105,6 +105,12 @@ def test_every_statement_of_an_export_goes_to_the_shards_of_its_traces(project, 
     assert "trace_row_id" in writer.COLUMNS
 
 
+def test_more_new_traces_than_one_statement_can_bind_are_stored(project, monkeypatch):
+    monkeypatch.setattr("traces.claims.is_cluster", lambda: True)
+    export(export_request(*(span(trace_id=new_trace_id()) for _ in range(3_000))), project)
+    assert Span.objects.count() == 3_000
+
+
 def test_nothing_locks_rows_by_select():
     for app in OUR_APPS:
         for path in (ROOT / app).rglob("*.py"):

@@ -60,6 +60,8 @@ _UPDATE_ONE = (
 )
 _values = attrgetter(*SUMMARY_COLUMNS)
 _uuid, _date = UUIDField(), DateField()
+# PostgreSQL binds at most 65,535 values, which a cluster gets one by one.
+ROWS_A_STATEMENT = 2_000
 
 
 class Claim(NamedTuple):
@@ -81,8 +83,8 @@ class Existing(NamedTuple):
 def claim(claims: Iterable[Claim], now: datetime.datetime) -> dict[UUID, Existing]:
     """Insert the traces that are new, complete with their summaries, and lock those that exist, in the given order.
 
-    The order is that of the keys, so that writers wait for each other and never deadlock. One statement. Returns those
-    that exist; they are marked as due until `rollup.update` clears the mark.
+    The order is that of the keys, so that writers wait for each other and never deadlock. One statement for each 2,000.
+    Returns those that exist; they are marked as due until `rollup.update` clears the mark.
     """
     time = str(connection.ops.adapt_datetimefield_value(now))
     ends = {"refresh_due": False, "day": now.date(), "created_at": time, "refreshed_at": time}
@@ -91,15 +93,17 @@ def claim(claims: Iterable[Claim], now: datetime.datetime) -> dict[UUID, Existin
         for made in claims
     ]
     existing: dict[UUID, Existing] = {}
-    if is_cluster():
-        statement, parameters = _each_bound(rows)
-    else:
-        statement, parameters = _ROWS[connection.vendor], [orjson.dumps(rows).decode()]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT.format(rows=statement), parameters)
-        for id_, was_there, span_count, day in cursor.fetchall():
-            if was_there:
-                existing[_uuid.to_python(id_)] = Existing(span_count, _date.to_python(day))
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        part = rows[start : start + ROWS_A_STATEMENT]
+        if is_cluster():
+            statement, parameters = _each_bound(part)
+        else:
+            statement, parameters = _ROWS[connection.vendor], [orjson.dumps(part).decode()]
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT.format(rows=statement), parameters)
+            for id_, was_there, span_count, day in cursor.fetchall():
+                if was_there:
+                    existing[_uuid.to_python(id_)] = Existing(span_count, _date.to_python(day))
     return existing
 
 
