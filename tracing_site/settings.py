@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,7 +43,10 @@ DATA_DIR = Path(env("DATA_DIR", str(BASE_DIR / "data"))).resolve()
 
 
 def stored_secret_key() -> str:
-    """The key kept in DATA_DIR, made at the first start, readable by its owner only."""
+    """The key kept in DATA_DIR, made at the first start, readable by its owner only.
+
+    Another process may be writing it at this moment.
+    """
     path = DATA_DIR / "secret-key"
     if not path.exists():
         DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -51,7 +55,11 @@ def stored_secret_key() -> str:
                 file.write(secrets.token_urlsafe(64))
         except FileExistsError:
             pass
-    return path.read_text()
+    for _ in range(100):
+        if key := path.read_text():
+            return key
+        time.sleep(0.01)
+    raise SystemExit(f"{path} is empty. Remove it, and a new key is made; whoever was signed in has to sign in again.")
 
 
 try:

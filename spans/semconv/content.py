@@ -101,7 +101,7 @@ def content(span: SpanLike, resource: dict[str, Any] | None = None, tables: Proj
     if "provider_name" in found:
         raw, rule = found["provider_name"]
         _set(result, "provider_name", canonical_provider(raw), rule)
-    result.is_error = span.status_code == STATUS_ERROR
+    result.is_error = result.is_error or span.status_code == STATUS_ERROR
     for step in (_set_messages, _set_lists, _set_input_and_output, _set_readable):
         try:
             step(result, found)

@@ -91,6 +91,13 @@ def mapping(value: Any) -> dict[str, Any] | None:
     return dict(value) if isinstance(value, Mapping) and value else None
 
 
+def flag(value: Any) -> bool | None:
+    """True or False, also as text."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower())
+    return value if isinstance(value, bool) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """stored: needed while receiving, for a column. lazy: content, of which receiving reads no more
@@ -120,6 +127,7 @@ FIELDS: tuple[Field, ...] = (
     Field("cost_usd", money, "The cost that the SDK reported.", stored=True),
     Field("session_id", long_text, "The session, conversation or thread.", stored=True),
     Field("user_id", long_text, "The end user.", stored=True),
+    Field("is_error", flag, "Whether it failed, where its status does not say so.", stored=True),
     Field("error_type", text, "The class of the error.", stored=True),
     Field("framework_trace_id", text, "The framework's own id of the run.", stored=True),
     Field("input_messages", anything, "The messages sent to the model, in one schema.", stored=True, lazy=True),

@@ -60,7 +60,7 @@ def _normalize(record: Any, tables: ProjectTables) -> None:
     record.user_id = get("user_id") or ""
     record.error_type = get("error_type") or ""
     record.framework_trace_id = get("framework_trace_id") or ""
-    record.is_error = record.status_code == STATUS_ERROR
+    record.is_error = record.status_code == STATUS_ERROR or bool(get("is_error"))
     record.input_preview = record.output_preview = ""
     try:
         record.input_preview = _preview(record, unread.get("input_messages"), unread.get("input"), False)

@@ -125,6 +125,13 @@ def test_the_data_folder_may_have_any_name(tmp_path):
     done = manage("migrate", "--plan", DATA_DIR=str(folder))
     assert done.returncode == 0, done.stderr
     assert (folder / "tracing.sqlite3").exists()
+    done = manage("backup", str(tmp_path / "copy"), DATA_DIR=str(folder))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_secret_key_that_was_never_written_is_said(tmp_path):
+    (tmp_path / "secret-key").touch()
+    assert f"{tmp_path / 'secret-key'} is empty. Remove it" in manage("check", DATA_DIR=str(tmp_path)).stderr
 
 
 def test_a_database_that_can_not_be_reached_ends_the_start_with_a_sentence():

@@ -71,7 +71,8 @@ LANGFUSE = Convention(
     about=(
         "usage_details and cost_details are JSON objects, usage with Langfuse's own names or with those of the "
         "provider's response. With its own names the JavaScript SDK and the LangChain handler take cached and "
-        "reasoning tokens out of input and output. The cost of 0 of a failed call is nobody's report. One attribute "
+        "reasoning tokens out of input and output. The cost of 0 of a failed call is nobody's report. "
+        "An observation of level ERROR failed, also where the SDK leaves OpenTelemetry's status unset. One attribute "
         "holds the model: the one of the response once there is one. A span's trace-level input and output count "
         "where it has none of its own."
     ),
@@ -114,6 +115,7 @@ LANGFUSE = Convention(
             Attribute(TRACE_METADATA + "langfuse_user_id", encoded=True),
             Attribute(METADATA + "langfuse_user_id", encoded=True),
         ),
+        "is_error": (Attribute(LEVEL, values={"error": True}),),
         "error_message": ("langfuse.observation.status_message",),
         "input_messages": (Attribute("langfuse.observation.input", when=GENERATION),),
         "output_messages": (Attribute("langfuse.observation.output", when=GENERATION),),

@@ -25,7 +25,7 @@ TRACES = {
         ("gn", "OK", 412, 232, "S3", "U3", "The capital is Paris."),
         ("gn", "OK", 413, 233, "S3", "U3", "The capital is Paris."),
         ("gn", "OK", None, None, "S3", "U3", ""),
-        ("gn", "OK", None, None, "S3", "U3", ""),
+        ("gn", "ERROR", None, None, "S3", "U3", ""),
         ("flow", "OK", 21, 5, "S4", "U4", "final"),
         ("thrower", "ERROR", None, None, "", "", ""),
     ],
@@ -71,6 +71,17 @@ def langfuse(usage=None, cost=None, **attributes):
 def test_langfuse_counts_what_was_taken_out_of_input_and_output_where_the_total_shows_it(usage, tokens):
     record = langfuse(usage)
     assert (record.input_tokens, record.output_tokens, record.cached_input_tokens) == tokens
+
+
+def test_a_langfuse_observation_of_level_error_failed_whatever_its_status():
+    level = "langfuse.observation.level"
+    failed = langfuse(**{level: "ERROR", "langfuse.observation.status_message": "401 wrong key"})
+    assert failed.is_error
+    shown = content(failed)
+    assert (shown.is_error, shown.error_message) == (True, "401 wrong key")
+    assert shown.normalization["is_error"]["attribute"] == level
+    assert not langfuse(**{level: "WARNING"}).is_error
+    assert not content(langfuse()).is_error
 
 
 def test_a_failed_langfuse_call_has_no_cost_that_nobody_reported():

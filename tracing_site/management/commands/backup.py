@@ -51,8 +51,8 @@ def copy(target: Path) -> None:
     copy afresh, and under load it would never end.
     """
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    name = connection.settings_dict["NAME"]
-    with closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True, isolation_level=None)) as source:
+    database = Path(connection.settings_dict["NAME"]).resolve().as_uri()
+    with closing(sqlite3.connect(f"{database}?mode=ro", uri=True, isolation_level=None)) as source:
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master")
         with closing(sqlite3.connect(target)) as destination, tqdm(unit="page", disable=None) as bar:

@@ -143,9 +143,13 @@ document.addEventListener("DOMContentLoaded", () => {
     }
 
     rows.addEventListener("click", (event) => {
-        if (event.target.matches(".more")) {
-            event.target.disabled = true;
-            loadRows(event.target.dataset.next);
+        const more = event.target.closest(".more");
+        if (more) {
+            more.disabled = true;
+            loadRows(more.dataset.next).catch((error) => {
+                more.disabled = false;
+                more.textContent = `Not loaded (${error.message}). Try again`;
+            });
             return;
         }
         const row = event.target.closest(".row");
