@@ -1,6 +1,6 @@
 """Erasing all that belongs to a user or a session, here and in MLflow, with a receipt that does not name them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 
 from mlflow_sync.models import Erasure, MlflowTrace
 from projects.models import Project
+from spans.batches import batches
 from spans.models import Span
 from spans.vacuum import give_back_space
 from traces.models import RejectedSpans, Trace
@@ -63,7 +64,7 @@ def extent(subject: Subject) -> Extent:
     """What `erase` would delete now. Reads all of the project's spans once."""
     keys = subject.traces()
     spans = mlflow_traces = 0
-    for batch in _batches(keys):
+    for batch in batches(sorted(keys), TRACES_A_BATCH):
         spans += Trace.objects.filter(pk__in=batch).aggregate(sum=Sum("span_count"))["sum"] or 0
         mlflow_traces += MlflowTrace.objects.filter(pk__in=batch).count()
     rejected = sum(rejected.kept_count for rejected in subject.rejected())
@@ -85,7 +86,7 @@ def erase(subject: Subject, requested_by: str) -> Erasure:
     )
     for _round in range(MAX_ROUNDS):
         keys = subject.traces()
-        for batch in _batches(keys):
+        for batch in batches(sorted(keys), TRACES_A_BATCH):
             _erase_batch(receipt, batch)
         if not keys:
             break
@@ -97,12 +98,6 @@ def erase(subject: Subject, requested_by: str) -> Erasure:
     give_back_space()
     receipt.refresh_from_db()
     return receipt
-
-
-def _batches(keys: Collection[UUID]) -> Iterator[list[UUID]]:
-    ordered = sorted(keys)
-    for start in range(0, len(ordered), TRACES_A_BATCH):
-        yield ordered[start : start + TRACES_A_BATCH]
 
 
 def _erase_batch(receipt: Erasure, keys: list[UUID]) -> None:

@@ -24,6 +24,7 @@ from mlflow_sync.erasure import confirm_erasures
 from mlflow_sync.mirror import mirror
 from mlflow_sync.models import MirrorStatus, MlflowTrace
 from mlflow_sync.pull import pull
+from spans.batches import batches
 from spans.partitions import create_partitions
 from traces import retention, rollup, span_logs
 from traces.receipts import delete_expired_receipts
@@ -62,9 +63,9 @@ def enqueue_due() -> bool:
         return False
     now = timezone.now()
     MlflowTrace.objects.due(now).filter(pk__in=keys).update(next_try_at=now + RESERVED, claimed_at=None)
-    for start in range(0, len(keys), TRACES_A_JOB):
-        batch = [key.hex for key in keys[start : start + TRACES_A_JOB]]
-        queue.enqueue(mirror_traces, batch, job_timeout=JOB_SECONDS, failure_ttl=FAILED_JOB_SECONDS)
+    for batch in batches(keys, TRACES_A_JOB):
+        names = [key.hex for key in batch]
+        queue.enqueue(mirror_traces, names, job_timeout=JOB_SECONDS, failure_ttl=FAILED_JOB_SECONDS)
     return False
 
 

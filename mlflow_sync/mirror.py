@@ -21,6 +21,7 @@ from mlflow_sync.costs import Cost, span_cost
 from mlflow_sync.mapping import Identity, mlflow_id, span_batch, trace_info
 from mlflow_sync.models import MlflowTrace
 from projects.models import Project
+from spans.batches import batches
 from spans.logs import attach_logs
 from spans.models import Span
 from spans.project_tables import tables_for
@@ -44,8 +45,8 @@ def mirror(keys: Iterable[UUID], client: MlflowClient) -> int:
     rows = MlflowTrace.objects.filter(pk__in=list(keys)).order_by("next_try_at", "pk")
     gone = [row.pk for row in rows if row.delete_requested_at is not None]
     done = 0
-    for start in range(0, len(gone), IDS_A_DELETION):
-        batch = [claimed for key in gone[start : start + IDS_A_DELETION] if (claimed := claim(key))]
+    for part in batches(gone, IDS_A_DELETION):
+        batch = [claimed for key in part if (claimed := claim(key))]
         done += _delete_or_record(batch, client)
     for row in rows:
         if row.delete_requested_at is None and (claimed := claim(row.pk)):

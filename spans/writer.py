@@ -11,12 +11,10 @@ from django.db import connection
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
+from spans.batches import batches
 from spans.copy_rows import COLUMNS, JSON, copy_block
 from spans.models import Span
 from spans.records import SpanRecord
-
-# Below SQLite's limit on the parameters of a statement
-IDS_A_QUERY = 5_000
 
 _names = ", ".join(COLUMNS)
 _table = Span._meta.db_table
@@ -55,9 +53,8 @@ def sort_out(records: Iterable[SpanRecord]) -> Written:
     by_id = {record.id: record for record in records}
     stored: dict[str, tuple[object, ...]] = {}
     texts = [Cast(name, TextField()) for name in _CONTENT]
-    ordered = list(by_id.values())
-    for start in range(0, len(ordered), IDS_A_QUERY):
-        rows = _rows_of(ordered[start : start + IDS_A_QUERY])
+    for part in batches(by_id.values()):
+        rows = _rows_of(part)
         for id_, end, status_code, *content in rows.values_list("id", "end_time_unix_nano", "status_code", *texts):
             stored[id_.hex] = _version(end, status_code, [text.encode() for text in content])
     added = [record for id_, record in by_id.items() if id_ not in stored]
@@ -82,8 +79,8 @@ def rows_by_key(traces: Iterable[Any], ids: Sequence[Any]) -> QuerySet[Span]:
 
 def write_spans(written: Written) -> None:
     """Store what `sort_out` decided, inside the caller's transaction: one DELETE of replaced rows, one bulk insert."""
-    for start in range(0, len(written.replaced), IDS_A_QUERY):
-        _rows_of(written.replaced[start : start + IDS_A_QUERY])._raw_delete(connection.alias)
+    for part in batches(written.replaced):
+        _rows_of(part)._raw_delete(connection.alias)
     records = written.added + written.replaced
     if records:
         INSERT[connection.vendor](records)

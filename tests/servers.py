@@ -81,13 +81,14 @@ def running(
     log: Path,
     ready: Callable[[], bool],
     seconds: float = 60,
+    cwd: Path = ROOT,
     **options: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The program in a process group of its own, ready; the group gets SIGTERM in the end, and SIGKILL after 15 s."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             arguments,
-            cwd=ROOT,
+            cwd=cwd,
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,

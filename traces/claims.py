@@ -10,6 +10,7 @@ import orjson
 from django.db import connection
 from django.db.models import DateField, UUIDField
 
+from spans.batches import batches
 from spans.cluster import is_cluster
 from traces.models import Trace
 from traces.summary import TraceSummary
@@ -93,8 +94,7 @@ def claim(claims: Iterable[Claim], now: datetime.datetime) -> dict[UUID, Existin
         for made in claims
     ]
     existing: dict[UUID, Existing] = {}
-    for start in range(0, len(rows), ROWS_A_STATEMENT):
-        part = rows[start : start + ROWS_A_STATEMENT]
+    for part in batches(rows, ROWS_A_STATEMENT):
         if is_cluster():
             statement, parameters = _each_bound(part)
         else:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from spans.batches import batches
 from spans.keys import span_row_key
 from spans.logs import LogEvents, load_logs
 from spans.models import Span
@@ -62,9 +63,7 @@ def renormalize(keys: Iterable[UUID], dry_run: bool = False) -> Renormalized:
     that what a writer has replaced in the meantime stays. Safe beside any writer, and to be broken off and run again.
     """
     total = Renormalized()
-    ordered = sorted(keys)
-    for start in range(0, len(ordered), rollup.KEYS_A_TRANSACTION):
-        batch = ordered[start : start + rollup.KEYS_A_TRANSACTION]
+    for batch in batches(sorted(keys), rollup.KEYS_A_TRANSACTION):
         differing: dict[UUID, list[UUID]] = defaultdict(list)
         spans = _spans(batch)
         ids: dict[UUID, list[UUID]] = defaultdict(list)
@@ -152,8 +151,8 @@ def _portions(ids: Mapping[UUID, Sequence[UUID]]) -> Iterator[Q]:
 
 def _slices(key: UUID, ids: Sequence[UUID]) -> Iterator[Q]:
     """These spans of a trace, 500 at a time."""
-    for start in range(0, len(ids), SPANS_A_QUERY):
-        yield Q(trace_row=key, id__in=ids[start : start + SPANS_A_QUERY])
+    for part in batches(ids, SPANS_A_QUERY):
+        yield Q(trace_row=key, id__in=part)
 
 
 def _differences(spans: QuerySet[Span], logs: LogEvents, portions: Iterable[Q]) -> Iterator[tuple[Span, list[str]]]:

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from spans.batches import batches
 from spans.keys import span_row_key
 from spans.models import Span
 from spans.writer import rows_by_key
@@ -90,8 +91,7 @@ def update(changes: Sequence[Change]) -> None:
     `refreshed_at`, which readers that follow changes look at, moves where `changed` is true or the summary differs.
     One to four statements a thousand traces, more where thousands of spans count otherwise.
     """
-    for start in range(0, len(changes), TRACES_A_STATEMENT):
-        part = changes[start : start + TRACES_A_STATEMENT]
+    for part in batches(changes, TRACES_A_STATEMENT):
         moved = _moved(part)
         write_summaries({change.key: change.summary for change in moved}, timezone.now())
         if len(moved) < len(part):
@@ -104,8 +104,8 @@ def update(changes: Sequence[Change]) -> None:
             for row in change.rows
             if row.counted != counted and (row.span_id in change.summary.counted) == counted
         ]
-        for start in range(0, len(wrong), SPANS_A_STATEMENT):
-            keys, ids = zip(*wrong[start : start + SPANS_A_STATEMENT], strict=True)
+        for pairs in batches(wrong, SPANS_A_STATEMENT):
+            keys, ids = zip(*pairs, strict=True)
             rows_by_key(keys, ids).update(counted=counted)
 
 
@@ -138,10 +138,9 @@ def refresh(keys: Iterable[UUID], changed: bool = False) -> None:
 
     `changed` says that spans may have been replaced, which the summary does not show: `refreshed_at` then moves.
     """
-    ordered = sorted(keys)
-    for start in range(0, len(ordered), KEYS_A_TRANSACTION):
+    for batch in batches(sorted(keys), KEYS_A_TRANSACTION):
         with transaction.atomic():
-            locked = lock(ordered[start : start + KEYS_A_TRANSACTION])
+            locked = lock(batch)
             rows = load_rows(days_of(locked))
             update([Change(key, summarize(rows[key]), rows[key], changed) for key in locked if rows[key]])
 

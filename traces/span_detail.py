@@ -205,7 +205,7 @@ def _error(span: Span, found: SpanContent) -> Text | None:
         return None
     if span.error_type and span.error_type not in message:
         message = f"{span.error_type}: {message}" if message else span.error_type
-    return Text(message or "The span has the status ERROR and says no more.")
+    return Text(message or "The span failed and says no more.")
 
 
 def _dropped(span: Span) -> list[tuple[str, int]]:

@@ -29,8 +29,8 @@ def store_logs(logs: Collection[SpanLog], finish: Callable[[int], object]) -> No
     """Store log records and normalize their spans again. `finish` is called with how many were not there yet, at the
     end of the transaction.
 
-    After it returns they are committed, or nothing is and it has raised. Statements: two, one more if any is new, and
-    about six for each trace that is there.
+    After it returns they are committed, or nothing is and it has raised. Statements: one for each 100 records, one more
+    if any is new, and about six for each trace that is there.
     """
     unique = {(log.trace_row_id, log.id): log for log in logs}
     with turn(), transaction.atomic():

@@ -164,7 +164,7 @@ def _write_traces(traces: dict[UUID, _Trace]) -> Written:
 def _normalize_with_logs(traces: dict[UUID, _Trace]) -> set[UUID]:
     """Normalize the spans again whose log records came before them. Returns the traces that have such.
 
-    One query, one more if there are any.
+    One query for 5,000 traces, one more if there are any.
     """
     having = which_have_logs(traces.keys())
     found = load_logs(having, {span_id for key in having for span_id in traces[key].records}) if having else {}

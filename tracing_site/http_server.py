@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from typing import Any
 
@@ -21,6 +22,7 @@ KEEP_ALIVE_SECONDS = 72
 DRAIN_SECONDS = 25
 # How soon a process sees that it was left alone
 PARENT_SECONDS = 1
+PRELOAD = "tracing_site.preload"
 
 
 class WebProtocol(HttpToolsProtocol):
@@ -67,16 +69,16 @@ class WebProtocol(HttpToolsProtocol):
 
 class WebConfig(uvicorn.Config):
     """uvicorn's configuration. `shares` is set where several processes serve together: they are forked from one that
-    has imported `tracing_site.preload`, and end with the process that started them.
+    has imported PRELOAD, and end with the process that started them.
     """
 
     shares: Shares | None = None
 
     def load(self) -> None:
         super().load()
-        if self.shares is None:
+        if PRELOAD not in sys.modules:
             spare_collector()
-        else:
+        if self.shares is not None:
             self.shares.join()
         parent = multiprocessing.parent_process()
         if parent is not None:

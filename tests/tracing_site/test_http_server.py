@@ -97,6 +97,24 @@ def test_web_processes_are_replaced_when_the_one_they_were_forked_from_is_killed
         assert requests.get(f"http://127.0.0.1:{environment['PORT']}/health", timeout=10).ok
 
 
+def test_web_processes_are_forked_from_one_that_has_loaded_everything(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Also if it is started elsewhere, and if the samples are over its limits."""
+    variables = environment | {"WEB_WORKERS": "2", "MAX_SPANS_PER_REQUEST": "5"}
+    with servers.running(
+        [sys.executable, str(servers.ROOT / "manage.py"), "web"],
+        environment=variables,
+        log=tmp_path / "log",
+        ready=lambda: listens(variables["PORT"]),
+        cwd=tmp_path,
+    ) as process:
+        fork_server = servers.fork_server(process.pid)
+        assert fork_server is not None
+        assert any("psycopg" in region.path for region in fork_server.memory_maps())
+        assert requests.get(f"http://127.0.0.1:{variables['PORT']}/health", timeout=10).ok
+
+
 def test_grpc_ends_at_sigterm(environment: dict[str, str], tmp_path: Path) -> None:
     port = environment["GRPC_PORT"]
     with command("grpc", port, environment, tmp_path) as process:

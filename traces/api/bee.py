@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from spans.models import Span, StatusCode
+from spans.models import Span
 from spans.semconv.conventions.beeai import BEEAI
 from spans.timestamps import from_unix_nano
 
@@ -26,7 +26,7 @@ def utc_milliseconds(unix_nano: int) -> str:
 
 
 def status_code(span: Span) -> str:
-    return "ERROR" if span.status_code == StatusCode.ERROR else "OK"
+    return "ERROR" if span.is_error else "OK"
 
 
 def belongs_to_framework(span: Span) -> bool:

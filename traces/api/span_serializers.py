@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from spans.models import Span, SpanKind, SpanType
+from spans.models import Span, SpanKind, SpanType, StatusCode
 from spans.semconv import SpanContent
 from traces.api import bee
 from traces.api.serializers import (
@@ -110,7 +110,7 @@ class SpanContentView(SpanView):
 
     @property
     def status_code(self) -> str:
-        return bee.status_code(self.span)
+        return "ERROR" if self.span.status_code == StatusCode.ERROR else "OK"
 
     @property
     def context(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from mlflow_sync.mirror import mirror
 from mlflow_sync.models import MlflowTrace
 from mlflow_sync.pull import mirror_again
 from projects.project_option import find_project
+from spans.batches import batches
 from traces.models import Trace
 
 KEYS_A_ROUND = 20
@@ -60,8 +61,7 @@ class Command(BaseCommand):
     def _mirror(self, keys: list[UUID]) -> int:
         done = 0
         with MlflowClient() as client, tqdm(total=len(keys), unit="trace", disable=None) as bar:
-            for start in range(0, len(keys), KEYS_A_ROUND):
-                batch = keys[start : start + KEYS_A_ROUND]
+            for batch in batches(keys, KEYS_A_ROUND):
                 try:
                     done += mirror(batch, client)
                 except MlflowError as error:

@@ -29,6 +29,15 @@ def test_a_span_carries_its_content_and_where_it_came_from(api, store):
     assert found["counted"] is True
 
 
+def test_a_span_that_failed_by_its_convention_is_found_in_the_tree(api, store):
+    trace_id = new_trace_id()
+    store(span(trace_id=trace_id, attrs={"langfuse.observation.level": "ERROR"}))
+    trace = result(api, f"/v1/traces/{trace_id}?include_tree=true")
+    assert (trace["status"], trace["tree"][0]["status_code"]) == ("ERROR", "ERROR")
+    [found] = api.get(f"/v1/traces/{trace_id}/spans").json()["results"]
+    assert (found["status"], found["status_code"]) == ("ERROR", "OK")
+
+
 def test_the_trace_has_its_whole_output_and_the_list_its_beginning(api, store):
     trace_id, text = new_trace_id(), "long answer " * 500
     store(span(trace_id=trace_id, attrs={"openinference.span.kind": "CHAIN", "output.value": text}))

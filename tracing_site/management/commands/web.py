@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from uvicorn.supervisors import Multiprocess
 
 from traces.otlp.samples import rehearse
-from tracing_site.http_server import check_port, make_config, make_server
+from tracing_site.http_server import PRELOAD, check_port, make_config, make_server
 from tracing_site.shares import Shares
 
 
@@ -36,7 +37,9 @@ class Command(BaseCommand):
             make_server().run()
             return
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tracing_site.preload"])
+        context.set_forkserver_preload([PRELOAD])
+        # Else some Pythons look for it in the working directory only (https://github.com/python/cpython/issues/117378).
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
         uvicorn._subprocess.spawn = context  # type: ignore[assignment] # uvicorn leaves no choice of how to start processes
         config = make_config()
         config.shares = Shares(context, settings.WEB_WORKERS)
