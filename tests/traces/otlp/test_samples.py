@@ -1,5 +1,7 @@
 """The samples that come with the platform."""
 
+import logging
+
 import pytest
 
 from spans import pricing
@@ -7,10 +9,19 @@ from traces.models import Trace
 from traces.otlp.samples import load_samples, rehearse
 
 
-def test_a_rehearsal_touches_no_database_and_loads_what_a_first_request_needs():
+def test_a_rehearsal_touches_no_database_and_loads_what_a_first_request_needs(caplog):
     pricing.rates.cache_clear()
-    rehearse()
+    with caplog.at_level(logging.INFO, "traces.otlp.samples"):
+        rehearse()
     assert pricing.rates.cache_info().currsize > 0
+    assert caplog.messages == []
+
+
+def test_samples_over_the_limits_keep_nobody_from_starting(settings, caplog):
+    settings.MAX_SPANS_PER_REQUEST = 5
+    with caplog.at_level(logging.INFO, "traces.otlp.samples"):
+        rehearse()
+    assert "The first requests will be slower" in caplog.text
 
 
 @pytest.mark.django_db
