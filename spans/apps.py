@@ -1,7 +1,10 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
+
+from spans import case_folding
 
 
 class SpansConfig(AppConfig):
@@ -10,6 +13,8 @@ class SpansConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        case_folding.register()
+        connection_created.connect(case_folding.add_function)
         pre_migrate.connect(set_auto_vacuum, sender=self)
         post_migrate.connect(create_partitions, sender=self)
 

@@ -225,14 +225,14 @@ def rows(request: HttpRequest, trace: Trace) -> HttpResponse:
     From row `from` on, and as far down as the span `until`.
     """
     waterfall = _load(trace)
-    query = request.GET.get("q", "").strip().lower()
+    query = request.GET.get("q", "").strip().casefold()
     wanted_type = request.GET.get("type", "")
     only_errors = request.GET.get("errors") == "yes"
 
     def matches(span: Span) -> bool:
         texts = (span.name, span.span_id, span.tool_name, span.request_model, span.response_model, span.service_name)
         return (
-            (not query or any(query in text.lower() for text in texts))
+            (not query or any(query in text.casefold() for text in texts))
             and (not wanted_type or span.span_type == wanted_type)
             and (not only_errors or span.is_error)
         )

@@ -1,5 +1,7 @@
 """Filters, orderings and pages of the two lists."""
 
+from urllib.parse import quote
+
 import pytest
 from django.db import connection
 
@@ -70,6 +72,27 @@ OTHER = ["service_name=web", "error=true", "from=2024-10-27T03:33:20.5Z", f"from
 @pytest.mark.parametrize("query", [*COMMON, *OTHER])
 def test_a_filter_keeps_what_matches(api, llm_trace, web_trace, path, query):
     assert ids(api, f"{path}?{query}") == [llm_trace if query in COMMON else web_trace]
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/spans"])
+@pytest.mark.parametrize(
+    ("text", "sought"),
+    [
+        ("Где МОЙ заказ?", "мой"),
+        ("Где мой заказ?", "МОЙ ЗАКАЗ"),
+        ("ÄRGER im Büro", "ärger"),
+        ("Πού είναι;", "ΠΟΎ ΕΊΝΑΙ"),
+        ("STRAßE_5, 100%", "straße_5, 100%"),
+        ("订单 İstanbul", "订单"),
+    ],
+)
+def test_case_is_ignored_in_every_script(api, store, path, text, sought):
+    in_name, in_input, other = new_trace_id(), new_trace_id(), new_trace_id()
+    store(span(text, trace_id=in_name))
+    store(span("chat", trace_id=in_input, attrs={"input.value": text, "openinference.span.kind": "CHAIN"}))
+    store(span("chat", trace_id=other))
+    assert set(ids(api, f"{path}?q={quote(sought)}")) == {in_name, in_input}
+    assert ids(api, f"{path}?name={quote(sought)}") == [in_name]
 
 
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/spans"])
