@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from projects.declared_lists import DeclaredListAdmin
 from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule
 from projects.roles import Role, may, project_ids
 from projects.scoped_admin import ProjectScopedAdmin
@@ -134,7 +135,7 @@ class ProjectAdmin(ProjectScopedAdmin):
         pages = (("Rules", "admin:spans_mappingrule_changelist"), ("Prices", "admin:spans_modelprice_changelist"))
         return format_html_join(
             " · ",
-            '<a href="{}?project__id__exact={}">{}</a>',
+            '<a href="{}?project={}">{}</a>',
             ((reverse(name), project.pk, label) for label, name in pages),
         )
 
@@ -232,7 +233,7 @@ admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class MemberAdmin(UserAdmin):  # type: ignore[type-arg]
+class MemberAdmin(DeclaredListAdmin, UserAdmin):  # type: ignore[type-arg]
     """Users, with their memberships; superusers only."""
 
     purpose = "People who may log in here. What they see comes from their memberships in projects."

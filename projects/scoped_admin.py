@@ -3,14 +3,38 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 
+from projects.declared_lists import DeclaredListAdmin
 from projects.models import Project
 from projects.roles import Role, may, project_ids
 
 
-class ProjectScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProjectListFilter(admin.SimpleListFilter):
+    """Only the projects that the user may see."""
+
+    title = "project"
+    parameter_name = "project"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        visible = Project.objects.filter(pk__in=project_ids(request.user))
+        return [(str(key), name) for key, name in visible.order_by("name").values_list("pk", "name")]
+
+    def has_output(self) -> bool:
+        return len(self.lookup_choices) > 1 or bool(self.used_parameters)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        if chosen is None:
+            return queryset
+        if chosen not in dict(self.lookup_choices):
+            raise IncorrectLookupParameters(f"There is no project {chosen} that you may see.")
+        return queryset.filter(project=chosen)
+
+
+class ProjectScopedAdmin(DeclaredListAdmin):
     """Lists and pages show rows of the user's projects only; what lies elsewhere is not found (404).
 
     The role fields say who may do what; None is nobody.

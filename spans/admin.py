@@ -1,6 +1,6 @@
 """Mapping rules and prices in the admin. A rule is tried on the latest spans before it is saved."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
 from projects.roles import Role, may, project_ids
-from projects.scoped_admin import ProjectScopedAdmin
+from projects.scoped_admin import ProjectListFilter, ProjectScopedAdmin
 from spans.models import MappingRule, ModelPrice
 from spans.rule_preview import preview
 from spans.semconv.fields import FIELDS
@@ -21,6 +21,7 @@ class ConventionsAdmin(ProjectScopedAdmin):
 
     add_role = change_role = delete_role = Role.EDITOR
     list_select_related = ("project",)
+    list_filter: ClassVar[Any] = (ProjectListFilter,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return ("project",) if obj is not None else ()
@@ -66,7 +67,7 @@ class MappingRuleAdmin(ConventionsAdmin):
     form = MappingRuleForm
     change_form_template = "admin/spans/mappingrule/change_form.html"
     list_display = ("name", "project", "pattern", "json_path", "field", "priority", "enabled")
-    list_filter = ("enabled",)
+    list_filter = (ProjectListFilter, "enabled")
     search_fields = ("name", "pattern", "field")
 
     def render_change_form(  # type: ignore[override]

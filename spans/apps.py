@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 
@@ -17,6 +18,7 @@ class SpansConfig(AppConfig):
         connection_created.connect(case_folding.add_function)
         pre_migrate.connect(set_auto_vacuum, sender=self)
         post_migrate.connect(create_partitions, sender=self)
+        connection_created.connect(remove_regexp)
 
 
 def set_auto_vacuum(using: str, **_: Any) -> None:
@@ -31,3 +33,13 @@ def create_partitions(**_: Any) -> None:
     from spans import partitions  # noqa: PLC0415  models cannot be imported before the apps are ready
 
     partitions.create_partitions()
+
+
+def remove_regexp(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Django gives SQLite Python's `re` as REGEXP: one pattern of somebody's could hold the whole process for ever."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("regexp", 2, _refuse_regexp)
+
+
+def _refuse_regexp(pattern: object, text: object) -> bool:
+    raise ValueError("regular expressions are not matched in SQLite")

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from projects.roles import Role
 from projects.scoped_admin import ProjectScopedAdmin
 from traces.admin_filters import MAX_TEXT
-from traces.admin_lists import NewestFirstList, UncountedPaginator
+from traces.admin_lists import POSITIONS, NewestFirstList, UncountedPaginator
 
 PREVIEW_CHARS = 160
 
@@ -53,6 +53,7 @@ class RecordedAdmin(ProjectScopedAdmin):
     list_display_links = None
     paginator = UncountedPaginator
     newest_first = "start_time_unix_nano"
+    list_parameters = ProjectScopedAdmin.list_parameters.union(POSITIONS)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestFirstList]:
         return NewestFirstList

@@ -4,13 +4,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from projects.declared_lists import RefusedParameters
 from projects.scoped_admin import ProjectScopedAdmin
 from traces import session_pages
+from traces.admin_filters import ProjectFilter, TimeRangeFilter
 from traces.admin_views import trace_or_404
 from traces.models import EndUser, Session
 from traces.sessions import SESSIONS, USERS, Grouping
@@ -20,6 +23,8 @@ class GroupAdmin(ProjectScopedAdmin):
     """A list of groups of traces, and a page for each."""
 
     grouping: Grouping
+    list_filter = (TimeRangeFilter, ProjectFilter)
+    list_parameters = frozenset({SEARCH_VAR, "before"})
 
     def get_urls(self) -> list[URLPattern]:
         name = session_pages.ADMIN_NAMES[self.grouping.name]
@@ -30,9 +35,12 @@ class GroupAdmin(ProjectScopedAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
+            self.check_parameters(request)
             context = session_pages.list_page(request, self, self.grouping)
-        except IncorrectLookupParameters:
-            return HttpResponseRedirect(request.path)
+        except RefusedParameters as error:
+            return self.refuse(request, error)
+        except IncorrectLookupParameters as error:
+            return self.show_all(request, error)
         plural = str(self.opts.verbose_name_plural).capitalize()
         return self.respond(request, "admin/traces/session/list.html", context | {"title": plural})
 

@@ -12,6 +12,7 @@ from django.urls import URLPattern
 from django_rq.admin import QueueAdmin
 from django_rq.models import Dashboard
 
+from projects.declared_lists import DeclaredListAdmin, RefusedParameters
 from tracing_site.admin_site import CONTENT_SECURITY_POLICY
 
 # Its pages have inline scripts and styles.
@@ -20,26 +21,33 @@ POLICY = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' '
 )
 
 
-def _superusers_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    @functools.wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.user.is_authenticated and not getattr(request.user, "is_superuser", False):
-            raise PermissionDenied
-        response = view(request, *args, **kwargs)
-        response.headers["Content-Security-Policy"] = POLICY
-        return response
-
-    return guarded
-
-
-class SuperuserQueueAdmin(QueueAdmin):
+class SuperuserQueueAdmin(DeclaredListAdmin, QueueAdmin):
     """django-rq itself only asks for the staff flag, which every project member has."""
+
+    list_parameters = frozenset({"page", "desc"})
 
     def get_urls(self) -> list[URLPattern]:
         patterns: list[URLPattern] = super().get_urls()  # type: ignore[no-untyped-call]
         for pattern in patterns:
-            pattern.callback = self.admin_site.admin_view(_superusers_only(pattern.callback))
+            pattern.callback = self.admin_site.admin_view(self.guarded(pattern.callback))
         return patterns
+
+    def guarded(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        """The view for superusers, with the parameters that django-rq's pages have."""
+
+        @functools.wraps(view)
+        def with_guard(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.user.is_authenticated and not getattr(request.user, "is_superuser", False):
+                raise PermissionDenied
+            try:
+                self.check_parameters(request)
+            except RefusedParameters as error:
+                return self.refuse(request, error)
+            response = view(request, *args, **kwargs)
+            response.headers["Content-Security-Policy"] = POLICY
+            return response
+
+        return with_guard
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
