@@ -74,8 +74,8 @@ def extent(subject: Subject) -> Extent:
 def erase(subject: Subject, requested_by: str) -> Erasure:
     """Delete it all here, in transactions of 100 traces, and queue its deletion in MLflow. Returns the receipt.
 
-    Safe beside ingest and to run again; broken off, it leaves a receipt without `completed_at`. Spans that arrive
-    afterwards make new traces.
+    Safe beside ingest and to run again; broken off, it leaves a receipt without `completed_at`. New traces that
+    arrive afterwards are stored.
     """
     receipt = Erasure.objects.create(
         project=subject.project,

@@ -28,6 +28,7 @@ from spans.batches import batches
 from spans.partitions import create_partitions
 from traces import retention, rollup, span_logs
 from traces.receipts import delete_expired_receipts
+from traces.tombstones import delete_expired_tombstones
 
 logger = logging.getLogger(__name__)
 
@@ -135,9 +136,12 @@ def delete_expired_here() -> bool:
 
 
 def keep_house() -> bool:
-    """Make the span table's partitions ahead, and delete expired receipts, rejected spans and admin sessions."""
+    """Make the span table's partitions ahead, and delete expired receipts, rejected spans, tombstones and admin
+    sessions.
+    """
     create_partitions()
     delete_expired_receipts()
+    delete_expired_tombstones()
     call_command("clearsessions")
     return False
 

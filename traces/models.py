@@ -106,6 +106,22 @@ class Trace(models.Model):
         return self.name or self.trace_id
 
 
+class DeletedTrace(models.Model):
+    """The tombstone of a trace that was deleted, not of one that expired: it has the trace's key, and nothing of it."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    deleted_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["deleted_at"], name="deleted_trace_by_time")]
+
+    def __str__(self) -> str:
+        return self.id.hex
+
+
 class Session(Trace):
     """The admin's place for sessions, which are traces that share a session id (`traces.sessions`)."""
 

@@ -14,6 +14,7 @@ from spans.logs import attach_logs
 from spans.models import Span, SpanLog
 from traces import rollup
 from traces.models import Trace
+from traces.tombstones import bury
 
 TRACES_A_DELETION = 100
 # More spans of a trace are never in memory together: a trace has no limit, and a process has.
@@ -161,8 +162,10 @@ def batches_by_key(traces: QuerySet[Trace], size: int) -> Iterator[list[UUID]]:
         rest = traces.filter(pk__gt=keys[-1])
 
 
-def delete_traces(traces: QuerySet[Trace] | Iterable[UUID]) -> int:
+def delete_traces(traces: QuerySet[Trace] | Iterable[UUID], stay_deleted: bool = True) -> int:
     """Delete these traces (a queryset or keys) with their spans; returns how many there were.
+
+    If they stay deleted, spans that still arrive of them are rejected for a time (`traces.tombstones`).
 
     In transactions of 100 traces, so a failure leaves whole traces only; safe beside writers and to run again. A trace
     that has left the queryset when its turn comes stays. The mirror deletes its copies afterwards, because its rows
@@ -172,7 +175,9 @@ def delete_traces(traces: QuerySet[Trace] | Iterable[UUID]) -> int:
     deleted = 0
     for keys in _batches(traces):
         with transaction.atomic():
-            locked = list(wanted.filter(pk__in=rollup.lock(keys)).only("pk", "day").order_by())
+            locked = list(wanted.filter(pk__in=rollup.lock(keys)).only("pk", "day", "project").order_by())
+            if stay_deleted:
+                bury(locked)
             spans_of(*locked).delete()
             SpanLog.objects.filter(trace_row__in=locked).delete()
             Trace.objects.filter(pk__in=[trace.pk for trace in locked]).delete()

@@ -130,7 +130,7 @@ def delete_expired(found: list[Expiry] | None = None, progress: Callable[[int], 
             deleted += _delete_day(day, found, note)
     for expiry in found:
         for keys in _batches(expiry.traces()):
-            deleted += (count := delete_traces(expiry.traces().filter(pk__in=keys)))
+            deleted += (count := delete_traces(expiry.traces().filter(pk__in=keys), stay_deleted=False))
             note(count)
     if everything:
         _delete_logs_without_trace(found)

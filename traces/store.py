@@ -18,10 +18,12 @@ from spans.writer import Written, record_version, sort_out, write_spans
 from traces import rollup
 from traces.claims import Claim, Existing, claim
 from traces.group_commit import GroupCommit
+from traces.models import Trace
 from traces.receipt_models import ExportReceipt
 from traces.receipts import write_receipts
 from traces.rollup import Change, SummaryRow
 from traces.summary import TraceSummary, summarize
+from traces.tombstones import buried
 from traces.turns import limit_waiting, turn
 
 # How long a group waits for the locks of traces: one that is held must not hold up the others.
@@ -31,11 +33,14 @@ GROUP_SPANS = 10_000
 
 @dataclass(slots=True)
 class Stored:
-    """How many spans were added, took the place of an older version, or were there already."""
+    """How many spans were added, took the place of an older version, were there already, or are of deleted traces,
+    so that nothing was stored of them.
+    """
 
     added: int = 0
     replaced: int = 0
     duplicates: int = 0
+    deleted: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -77,16 +82,18 @@ def store(arrival: Arrival) -> Stored:
 def _write(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
     """Write all of them in one transaction, or none.
 
-    Statements: one for the traces, one look for their log records, one bulk insert and one for the receipts where all
-    traces are new; two look-ups and an update more where some exist, and more for thousands of traces.
+    Statements: one for the traces, one look for their log records and one for tombstones, one bulk insert and one for
+    the receipts where all traces are new; two look-ups and an update more where some exist, and more for thousands of
+    traces.
     """
     traces = _by_trace(arrivals)
     with turn(lock_seconds), transaction.atomic():
         limit_waiting(lock_seconds)
         written = _write_traces(traces) if traces else Written([], [], 0)
         added, replaced = set(map(id, written.added)), set(map(id, written.replaced))
+        stored = {(trace.project_id, trace.trace_id) for trace in traces.values()}
         for arrival in arrivals:
-            arrival.stored = _outcome(arrival.records, added, replaced)
+            arrival.stored = _outcome(arrival, stored, added, replaced)
             arrival.finish(arrival.stored)
         write_receipts([arrival.receipt for arrival in arrivals])
 
@@ -98,10 +105,13 @@ _together: GroupCommit[Arrival] = GroupCommit(
 )
 
 
-def _outcome(records: Collection[SpanRecord], added: set[int], replaced: set[int]) -> Stored:
+def _outcome(arrival: Arrival, stored: set[tuple[int, str]], added: set[int], replaced: set[int]) -> Stored:
+    records = arrival.records
     added_count = sum(id(record) in added for record in records)
     replaced_count = sum(id(record) in replaced for record in records) if replaced else 0
-    return Stored(added_count, replaced_count, len(records) - added_count - replaced_count)
+    rest = len(records) - added_count - replaced_count
+    deleted_count = sum((arrival.project_id, record.trace_id) not in stored for record in records) if rest else 0
+    return Stored(added_count, replaced_count, rest - deleted_count, deleted_count)
 
 
 def _by_trace(arrivals: Iterable[Arrival]) -> dict[UUID, _Trace]:
@@ -137,9 +147,11 @@ def _mark_counted(records: Iterable[SpanRecord], summary: TraceSummary) -> None:
 
 
 def _write_traces(traces: dict[UUID, _Trace]) -> Written:
+    """Those that were deleted leave `traces`."""
     now = timezone.now()
     claims = [Claim(key, trace.project_id, trace.trace_id, trace.summary) for key, trace in sorted(traces.items())]
     existing = claim(claims, now)
+    _leave_out_deleted(traces, existing.keys())
     with_logs = _normalize_with_logs(traces)
     for key, trace in traces.items():
         day = existing[key].day if key in existing else now.date()
@@ -159,6 +171,18 @@ def _write_traces(traces: dict[UUID, _Trace]) -> Written:
         written = Written(fresh + found.added, found.replaced, found.duplicates)
     write_spans(written)
     return written
+
+
+def _leave_out_deleted(traces: dict[UUID, _Trace], existing: Collection[UUID]) -> None:
+    """Take away again what was just claimed of deleted traces. One query if any trace is new.
+
+    Only now, when nobody can be deleting them any more: who deletes a trace holds its row.
+    """
+    deleted = buried(traces.keys() - existing)
+    if deleted:
+        Trace.objects.filter(pk__in=deleted).delete()
+        for key in deleted:
+            del traces[key]
 
 
 def _normalize_with_logs(traces: dict[UUID, _Trace]) -> set[UUID]:

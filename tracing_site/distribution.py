@@ -6,11 +6,17 @@ from django.db import connection, models
 from mlflow_sync.models import Erasure, MirrorStatus, MlflowTrace
 from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule
 from spans.models import MappingRule, ModelPrice, Span, SpanLog
-from traces.models import ExportReceipt, RejectedSpans, RunningTotal, Trace
+from traces.models import DeletedTrace, ExportReceipt, RejectedSpans, RunningTotal, Trace
 
 Model = type[models.Model]
 # Distribution columns. A trace, its spans and its mirror state have the same value and lie on the same shard.
-BY_TRACE: dict[Model, str] = {Trace: "id", Span: "trace_row_id", SpanLog: "trace_row_id", MlflowTrace: "trace_row_id"}
+BY_TRACE: dict[Model, str] = {
+    Trace: "id",
+    DeletedTrace: "id",
+    Span: "trace_row_id",
+    SpanLog: "trace_row_id",
+    MlflowTrace: "trace_row_id",
+}
 BY_REQUEST: dict[Model, str] = {ExportReceipt: "id", RejectedSpans: "id"}
 DISTRIBUTED = BY_TRACE | BY_REQUEST
 # A copy on every machine, because queries of distributed tables join them; referenced tables first.

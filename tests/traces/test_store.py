@@ -237,8 +237,8 @@ def test_requests_of_one_trace_at_the_same_time_lose_and_double_nothing():
 
 
 def test_a_request_for_new_traces_takes_a_fixed_number_of_statements(project, django_assert_num_queries):
-    # savepoint, traces, log records, spans, receipt, release; on PostgreSQL first the bounds of waiting
-    with django_assert_num_queries(6 + (connection.vendor == "postgresql")):
+    # savepoint, traces, tombstones, log records, spans, receipt, release; on PostgreSQL first the bounds of waiting
+    with django_assert_num_queries(7 + (connection.vendor == "postgresql")):
         export(export_request(*[span() for _ in range(50)]), project)
 
 
@@ -246,7 +246,7 @@ def test_a_request_for_new_traces_takes_a_fixed_number_of_statements(project, dj
 def test_a_request_for_existing_traces_takes_a_fixed_number_of_statements(project, traces, django_assert_num_queries):
     ids = [new_trace_id() for _ in range(traces)]
     export(export_request(*[span("first", trace_id=trace_id) for trace_id in ids]), project)
-    # as for new traces, and one each for the stored versions, the stored rows and the summaries
+    # as for new traces but for the tombstones, and one each for the stored versions, the stored rows and the summaries
     with django_assert_num_queries(9 + (connection.vendor == "postgresql")):
         export(export_request(*[span("second", trace_id=trace_id) for trace_id in ids]), project)
     assert set(Trace.objects.values_list("span_count", "refresh_due")) == {(2, False)}

@@ -20,6 +20,7 @@ from spans.project_tables import tables_for
 from spans.records import SpanRecord
 from spans.sanitizers import sanitize
 from spans.semconv import BUILT_IN, ProjectTables, normalize
+from traces import tombstones
 from traces.database_faults import leave_read_only_session
 from traces.metrics import count_spans
 from traces.otlp.decode import Decoded, Rejection, decode
@@ -64,11 +65,11 @@ def export_parts(
     except db.Error as error:
         leave_read_only_session(error)
         raise
-    rejected = [(rejection.reason, rejection.count) for rejection in decoded.rejected]
+    rejected = [(rejection["reason"], rejection["count"]) for rejection in receipt.rejections]
     count_spans(stored.added, stored.replaced, stored.duplicates, rejected)
 
     response = ExportTraceServiceResponse()
-    if decoded.rejected:
+    if rejected:
         response.partial_success.rejected_spans = receipt.spans_rejected
         response.partial_success.error_message = receipt.message
     return response
@@ -99,15 +100,16 @@ def _fill(receipt: ExportReceipt, decoded: Decoded, stored: Stored) -> None:
     receipt.spans_added = stored.added
     receipt.spans_replaced = stored.replaced
     receipt.spans_duplicate = stored.duplicates
-    receipt.spans_rejected = sum(rejection.count for rejection in decoded.rejected)
-    receipt.spans_received = len(decoded.records) + receipt.spans_rejected
+    rejections = [(rejection.reason, rejection.count) for rejection in decoded.rejected]
+    receipt.spans_received = len(decoded.records) + sum(count for _, count in rejections)
+    if stored.deleted:
+        rejections.append((tombstones.reason(), stored.deleted))
+    receipt.spans_rejected = sum(count for _, count in rejections)
     receipt.spans_cut = sum(record.cut for record in decoded.records)
-    if decoded.rejected:
+    if rejections:
         receipt.status = ReceiptStatus.PARTIAL
-        receipt.rejections = [{"reason": rejection.reason, "count": rejection.count} for rejection in decoded.rejected]
-        receipt.message = "; ".join(
-            f"{rejection.count} span(s) rejected: {rejection.reason}" for rejection in decoded.rejected
-        )
+        receipt.rejections = [{"reason": reason, "count": count} for reason, count in rejections]
+        receipt.message = "; ".join(f"{count} span(s) rejected: {reason}" for reason, count in rejections)
 
 
 def _keep(receipt: ExportReceipt, rejected: list[Rejection]) -> None:
