@@ -1,12 +1,10 @@
-"""Projects, their members and keys, and users."""
+"""Projects and their keys, and where Django looks for the admin of this app: importing a module registers its part."""
 
 import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import Group, User
-from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
@@ -15,23 +13,11 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from projects.declared_lists import DeclaredListAdmin
+from projects import account_admin as account_admin
+from projects.members_admin import MemberInline, let_in
 from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule
-from projects.roles import Role, may, project_ids
+from projects.roles import Role, project_ids
 from projects.scoped_admin import ProjectScopedAdmin
-
-
-class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
-    model = ProjectMembership
-    extra = 0
-    verbose_name = "member"
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may(request.user, Role.OWNER, obj and obj.pk)
-
-    has_add_permission = has_view_permission
-    has_change_permission = has_view_permission
-    has_delete_permission = has_view_permission
 
 
 class RetentionRuleInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -39,10 +25,10 @@ class RetentionRuleInline(admin.TabularInline):  # type: ignore[type-arg]
 
     model = RetentionRule
     extra = 0
-    has_view_permission = MembershipInline.has_view_permission
-    has_add_permission = MembershipInline.has_view_permission
-    has_change_permission = MembershipInline.has_view_permission
-    has_delete_permission = MembershipInline.has_view_permission
+    has_view_permission = MemberInline.has_view_permission
+    has_add_permission = MemberInline.has_view_permission
+    has_change_permission = MemberInline.has_view_permission
+    has_delete_permission = MemberInline.has_view_permission
 
 
 @admin.register(Project)
@@ -65,7 +51,7 @@ class ProjectAdmin(ProjectScopedAdmin):
     )
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    inlines = (RetentionRuleInline, MembershipInline)
+    inlines = (RetentionRuleInline, MemberInline)
     readonly_fields = ("used_today",)
     fieldsets = (
         (None, {"fields": ("name", "slug")}),
@@ -101,13 +87,11 @@ class ProjectAdmin(ProjectScopedAdmin):
         return super().get_prepopulated_fields(request, obj) if obj is None else {}
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """A member needs the staff flag to log in here; it gives no rights by itself."""
         super().save_formset(request, form, formset, change)
-        users = User.objects.filter(project_memberships__project=form.instance, is_staff=False)
-        names = list(users.values_list("username", flat=True))
-        if names:
-            User.objects.filter(username__in=names).update(is_staff=True)
-            messages.info(request, f"{', '.join(names)} may now log in to the admin.")
+        if formset.model is ProjectMembership:
+            names = let_in([membership.user for membership in formset.new_objects])
+            if names:
+                messages.info(request, f"{', '.join(names)} may now sign in.")
 
     @admin.display(description="MLflow experiment")
     def experiment(self, project: Project) -> str:
@@ -213,49 +197,3 @@ class ApiKeyAdmin(ProjectScopedAdmin):
         else:
             name = "active"
         return format_html('<span class="state state-{}">{}</span>', name, name)
-
-
-class UserMembershipInline(MembershipInline):
-    """A user's memberships, on a page that only superusers reach."""
-
-    verbose_name = "project membership"
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(getattr(request.user, "is_superuser", False))
-
-    has_add_permission = has_view_permission
-    has_change_permission = has_view_permission
-    has_delete_permission = has_view_permission
-
-
-# Rights come from memberships, so groups would only promise what they don't give.
-admin.site.unregister([User, Group])
-
-
-@admin.register(User)
-class MemberAdmin(DeclaredListAdmin, UserAdmin):  # type: ignore[type-arg]
-    """Users, with their memberships; superusers only."""
-
-    purpose = "People who may log in here. What they see comes from their memberships in projects."
-    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
-    list_filter = ("is_active", "is_staff", "is_superuser")
-    fieldsets = (
-        (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("first_name", "last_name", "email")}),
-        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "last_login", "date_joined")}),
-    )
-    filter_horizontal = ()
-    readonly_fields = ("last_login", "date_joined")
-    inlines = (UserMembershipInline,)
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return () if obj is None else self.inlines
-
-    def _is_superuser(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
-
-    has_module_permission = _is_superuser
-    has_view_permission = _is_superuser
-    has_add_permission = _is_superuser
-    has_change_permission = _is_superuser
-    has_delete_permission = _is_superuser

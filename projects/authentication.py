@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError
 from django.db.models import QuerySet
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from projects.known_keys import known_keys
 from projects.models import ApiKey, Project, ProjectMembership, hash_key
 from projects.request_context import project_id
+from projects.sessions import may_sign_in
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +95,14 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
+
+
+class PersonAuthentication(SessionAuthentication):
+    """Whoever is signed in to the admin, and may still open its pages."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        found = super().authenticate(request)
+        return found if found is not None and may_sign_in(found[0]) else None
 
 
 class _HasScope(BasePermission):

@@ -194,6 +194,18 @@ class ProjectMembership(models.Model):
         return f"{self.user} in {self.project} ({self.role})"
 
 
+class SignInStamp(models.Model):
+    """Changes when a right is taken from the account: sessions that began before are over (`projects.sessions`)."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="sign_in_stamp"
+    )
+    value = models.CharField(max_length=16)
+
+    def __str__(self) -> str:
+        return self.value
+
+
 class RetentionRule(models.Model):
     """Keeps a project's traces that meet all its conditions for longer than the project's own retention.
 

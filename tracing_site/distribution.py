@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, models
 
 from mlflow_sync.models import Erasure, MirrorStatus, MlflowTrace
-from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule
+from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule, SignInStamp
 from spans.models import MappingRule, ModelPrice, Span, SpanLog
 from traces.models import DeletedTrace, ExportReceipt, RejectedSpans, RunningTotal, Trace
 
@@ -20,7 +20,7 @@ BY_TRACE: dict[Model, str] = {
 BY_REQUEST: dict[Model, str] = {ExportReceipt: "id", RejectedSpans: "id"}
 DISTRIBUTED = BY_TRACE | BY_REQUEST
 # A copy on every machine, because queries of distributed tables join them; referenced tables first.
-REFERENCE: tuple[Model, ...] = (get_user_model(), Project, ApiKey, ProjectMembership, RetentionRule)
+REFERENCE: tuple[Model, ...] = (get_user_model(), Project, ApiKey, ProjectMembership, SignInStamp, RetentionRule)
 # On the coordinator only, as are Django's own tables: few rows, never joined with distributed ones.
 LOCAL: tuple[Model, ...] = (DailyUsage, RunningTotal, MappingRule, ModelPrice, MirrorStatus, Erasure)
 

@@ -203,6 +203,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "projects.sessions.SessionAges",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -229,7 +230,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["projects.sessions.StampedBackend"]
 LOGIN_URL = "admin:login"
+# How long a session lasts: unused, and in all
+SESSION_IDLE_MINUTES = env_int("SESSION_IDLE_MINUTES", 480, 1)
+SESSION_MAX_HOURS = env_int("SESSION_MAX_HOURS", 168, 1)
+SESSION_COOKIE_AGE = SESSION_MAX_HOURS * 3600
 LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "tracing_site.formats"
 TIME_ZONE = env("TIME_ZONE", "UTC")

@@ -117,7 +117,7 @@ def test_an_owner_changes_settings_and_adds_members_who_can_log_in(owner, projec
     changes = {
         "name": "Renamed",
         "memberships-TOTAL_FORMS": "1",
-        "memberships-0-user": str(user.pk),
+        "memberships-0-user": "ana",
         "memberships-0-role": "viewer",
     }
     response = owner.post(f"{PROJECTS}{project.pk}/change/", project_form(project, **changes))
@@ -161,3 +161,84 @@ def test_a_project_with_traces_can_not_be_deleted(admin_client, project, other_p
 
 def test_the_queue_dashboard_is_not_there_without_redis(admin_client):
     assert admin_client.get("/admin/django_rq/dashboard/").status_code == 404
+
+
+def member_rows(**rows: str) -> dict[str, str]:
+    """The form of members with one new row."""
+    form = {"memberships-TOTAL_FORMS": "1", "memberships-0-role": "viewer"}
+    return form | {f"memberships-0-{name}": value for name, value in rows.items()}
+
+
+def test_an_owner_sees_no_account_that_is_no_member(owner, project):
+    User.objects.create_user("somebody-else", email="somebody@example.org")
+    html = owner.get(f"{PROJECTS}{project.pk}/change/").content.decode()
+    assert "owner-of-first" in html
+    assert "somebody" not in html
+    assert (
+        owner.get("/admin/autocomplete/?app_label=projects&model_name=projectmembership&field_name=user").status_code
+        == 403
+    )
+
+
+def test_a_user_name_that_nobody_has_is_said(owner, project):
+    page = owner.post(f"{PROJECTS}{project.pk}/change/", project_form(project, **member_rows(user="nobody")))
+    assert "No account has this user name" in page.content.decode()
+
+
+def test_nobody_is_a_member_twice(owner, project):
+    User.objects.create_user("ana")
+    url = f"{PROJECTS}{project.pk}/change/"
+    assert owner.post(url, project_form(project, **member_rows(user="ana"))).status_code == 302
+    page = owner.post(url, project_form(project, **member_rows(user="ana")))
+    assert "Is a member already" in page.content.decode()
+    assert project.memberships.filter(user__username="ana").count() == 1
+
+
+def existing_rows(membership: ProjectMembership, **changes: str) -> dict[str, str]:
+    row = {"id": str(membership.pk), "project": str(membership.project_id), "role": membership.role} | changes
+    form = {"memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "1"}
+    return form | {f"memberships-0-{name}": value for name, value in row.items()}
+
+
+def test_a_change_of_the_project_gives_nobody_the_flag_back(owner, project):
+    ana = User.objects.create_user("ana", is_staff=False)
+    membership = ProjectMembership.objects.create(project=project, user=ana, role="editor")
+    url = f"{PROJECTS}{project.pk}/change/"
+    for changes in ({"name": "Renamed"}, existing_rows(membership, role="viewer")):
+        assert owner.post(url, project_form(project, **changes)).status_code == 302
+    ana.refresh_from_db()
+    membership.refresh_from_db()
+    assert (membership.role, ana.is_staff) == ("viewer", False)
+
+
+def test_whose_membership_it_is_can_not_be_changed(owner, project):
+    ana, bo = User.objects.create_user("ana"), User.objects.create_user("bo")
+    membership = ProjectMembership.objects.create(project=project, user=ana)
+    owner.post(f"{PROJECTS}{project.pk}/change/", project_form(project, **existing_rows(membership, user="bo")))
+    assert not bo.project_memberships.exists()
+    assert ana.project_memberships.exists()
+
+
+def test_accounts_are_called_so_on_every_page(admin_client, admin_user):
+    for path in ("", "add/", f"{admin_user.pk}/change/", f"{admin_user.pk}/delete/", f"{admin_user.pk}/password/"):
+        html = admin_client.get(f"/admin/auth/user/{path}").content.decode()
+        assert re.search(r"<h1[^>]*>[^<]*[Aa]ccount|<title>[^<]*[Aa]ccount|Accounts", html), path
+        assert not re.search(r"<h1[^>]*>[^<]*\busers?\b", html, re.IGNORECASE), path
+
+
+def test_the_page_of_an_account_shows_nothing_of_its_passwords_hash(admin_client):
+    ana = User.objects.create_user("ana", password="a long one")
+    html = admin_client.get(f"/admin/auth/user/{ana.pk}/change/").content.decode()
+    algorithm, iterations, salt, digest = ana.password.split("$")
+    for part in (algorithm, iterations, salt[:3] + "*", digest[:6]):
+        assert part not in html
+    assert "Set." in html
+    assert "../password/" in html
+
+
+def test_a_new_account_may_sign_in(admin_client):
+    form = {"username": "ana", "password1": "correct horse", "password2": "correct horse"}
+    assert admin_client.post("/admin/auth/user/add/", form).status_code == 302
+    client = Client()
+    client.post("/admin/login/", {"username": "ana", "password": "correct horse"})
+    assert "You are not a member of a project yet" in client.get("/admin/").content.decode()

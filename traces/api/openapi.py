@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
@@ -21,6 +22,10 @@ from traces.lists import SPAN_ORDERINGS, TRACE_ORDERINGS
 from traces.models import TraceStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class PersonScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    target_class = "projects.authentication.PersonAuthentication"
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -6,12 +6,18 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils.module_loading import import_string
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from projects.authentication import CanRead, CanWrite, KeyAuthentication, editable_projects, visible_projects
+from projects.authentication import (
+    CanRead,
+    CanWrite,
+    KeyAuthentication,
+    PersonAuthentication,
+    editable_projects,
+    visible_projects,
+)
 from spans.logs import attach_logs
 from spans.models import Span
 from spans.project_tables import tables_for
@@ -53,7 +59,7 @@ MAX_IDS = 1_000
 class ApiView(APIView):
     """JSON whatever is accepted; for a key with the scope `read`, or somebody who is logged in."""
 
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = [KeyAuthentication, PersonAuthentication]
     permission_classes = [CanRead]
     renderer_classes = [JSONRenderer]
     parser_classes = [JSONParser]

@@ -20,7 +20,7 @@ def trace_id(store) -> str:
 
 
 def member(project: Project, role: str) -> Client:
-    user = User.objects.create_user(f"{role}-{project.slug}")
+    user = User.objects.create_user(f"{role}-{project.slug}", is_staff=True)
     ProjectMembership.objects.create(project=project, user=user, role=role)
     client = Client()
     client.force_login(user)
