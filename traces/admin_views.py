@@ -20,6 +20,7 @@ from django.utils.html import format_html
 from projects.models import Project
 from projects.roles import project_ids
 from spans.models import Span
+from traces.clock_skew import shifts
 from traces.hotspots import slowest
 from traces.lists import Position, beyond
 from traces.models import Trace
@@ -42,6 +43,9 @@ FAILED_IDS = 1_000
 USAGE_ROWS = 200
 SPAN_ID = re.compile("[0-9a-f]{16}")
 COUNTS = {True: "counted", False: "not counted"}
+# How spans of services with wrong clocks are drawn: as received, or corrected; so many services are named.
+CLOCK, CORRECTED = "clock", "corrected"
+SERVICES = 5
 # The slowest and the dearest spans stand in the head of traces with more spans than a glance takes in.
 HOTSPOTS = 3
 GLANCE_SPANS = 5
@@ -76,10 +80,11 @@ def find_trace(request: HttpRequest, identifier: str) -> Trace:
     return trace
 
 
-def _load(trace: Trace) -> Waterfall[Any]:
-    """At most the first 10,000 spans. One query."""
+def _load(request: HttpRequest, trace: Trace) -> Waterfall[Any]:
+    """At most the first 10,000 spans, at the times that the request asks for. One query."""
     spans: list[Any] = load_spans(trace, payload=False)
-    return layout(assemble(spans))
+    tree = assemble(spans)
+    return layout(tree, shifts(tree), corrected=request.GET.get(CLOCK) == CORRECTED)
 
 
 def _is_cut(trace: Trace) -> bool:
@@ -89,7 +94,7 @@ def _is_cut(trace: Trace) -> bool:
 
 def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
     """The page's context. Three queries, whatever the number of spans."""
-    waterfall = _load(trace)
+    waterfall = _load(request, trace)
     rows = waterfall.rows
     selected = request.GET.get("span", "")
     is_known = _is_cut(trace) and SPAN_ID.fullmatch(selected)  # one that is not drawn has its panel all the same
@@ -111,6 +116,7 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         "span_types": span_types(rows),
         "has_services": _has_services(waterfall),
         "warnings": warnings(trace, rows),
+        "clock": clock_skew(request, rows),
         "usage": None if _is_cut(trace) else usage_rows([row.span for row in rows]),
         "has_hotspots": has_hotspots,
         "slowest": slowest(rows, HOTSPOTS) if has_hotspots else [],
@@ -196,6 +202,33 @@ def warnings(trace: Trace, rows: list[Row[Any]]) -> list[str]:
     return found
 
 
+def clock_skew(request: HttpRequest, rows: list[Row[Any]]) -> dict[str, Any] | None:
+    """Which services' clocks are wrong and by how much, and how to see the other picture; None where all agree."""
+    services = skewed_services(rows)
+    if not services:
+        return None
+    is_corrected = request.GET.get(CLOCK) == CORRECTED
+    query = request.GET.copy()
+    query.pop(CLOCK, None)
+    if not is_corrected:
+        query[CLOCK] = CORRECTED
+    return {
+        "services": [(name, abs(ns), "behind" if ns > 0 else "ahead") for name, ns in services.items()][:SERVICES],
+        "is_corrected": is_corrected,
+        "other": "?" + query.urlencode(),
+        "rows_query": f"?{CLOCK}={CORRECTED}" if is_corrected else "",
+    }
+
+
+def skewed_services(rows: list[Row[Any]]) -> dict[str, int]:
+    """The largest shift of each service whose clock is wrong, in nanoseconds, the largest first."""
+    largest: dict[str, int] = {}
+    for row in rows:
+        if row.is_first_of_clock and abs(row.shift_ns) > abs(largest.get(row.span.service_name, 0)):
+            largest[row.span.service_name] = row.shift_ns
+    return dict(sorted(largest.items(), key=lambda pair: -abs(pair[1])))
+
+
 def facts(trace: Trace) -> list[tuple[str, Any]]:
     """Label and value, only of what is known."""
     errors = format_html('<span class="errors">{}</span>', number(trace.error_count)) if trace.error_count else ""
@@ -224,7 +257,7 @@ def rows(request: HttpRequest, trace: Trace) -> HttpResponse:
 
     From row `from` on, and as far down as the span `until`.
     """
-    waterfall = _load(trace)
+    waterfall = _load(request, trace)
     query = request.GET.get("q", "").strip().casefold()
     wanted_type = request.GET.get("type", "")
     only_errors = request.GET.get("errors") == "yes"

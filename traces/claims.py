@@ -34,6 +34,7 @@ SUMMARY_COLUMNS = (
     "input_preview",
     "output_preview",
     "framework_trace_id",
+    "clock_skew_ns",
 )
 _COLUMNS = ("id", "project_id", "trace_id", *SUMMARY_COLUMNS, "refresh_due", "day", "created_at", "refreshed_at")
 _table = Trace._meta.db_table

@@ -75,6 +75,9 @@ class Trace(models.Model):
     input_preview = models.TextField(blank=True)
     output_preview = models.TextField(blank=True)
     framework_trace_id = models.TextField(blank=True)
+    clock_skew_ns = models.BigIntegerField(
+        default=0, db_default=0, help_text="How far the clocks of its services differ, where that shows; else 0."
+    )
     refresh_due = models.BooleanField(
         default=False, help_text="Spans have come that the summary does not know yet; it follows soon."
     )

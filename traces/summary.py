@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from spans.keys import INVALID_SPAN_ID
-from traces.tree import start_of
+from traces.clock_skew import shifts_of
+from traces.tree import bounds, start_of
 from traces.usage import CALL_CLASS, UsageRow, count_usage
 
 # What a trace's output may be taken from, where the root has none.
@@ -23,6 +24,8 @@ class SummaryRow(UsageRow, Protocol):
     def name(self) -> str: ...
     @property
     def service_name(self) -> str: ...
+    @property
+    def kind(self) -> int: ...
     @property
     def session_id(self) -> str: ...
     @property
@@ -62,6 +65,7 @@ class TraceSummary:
     input_preview: str
     output_preview: str
     framework_trace_id: str
+    clock_skew_ns: int
     counted: frozenset[str]
 
 
@@ -69,13 +73,18 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
     """The summary of at least one span of a trace.
 
     A trace without its root takes name and service from the earliest span whose parent is not known, and is an error if
-    any span is one.
+    any span is one. Where the clocks of services differ, start, end and duration are the corrected ones.
     """
     ordered = sorted(rows, key=lambda row: (start_of(row), row.span_id)) if len(rows) > 1 else list(rows)
     roots = [row for row in ordered if not row.parent_span_id or row.parent_span_id == INVALID_SPAN_ID]
     top = roots[0] if roots else _topmost(ordered)
-    start = start_of(ordered[0])
-    end = max(start, max(row.end_time_unix_nano for row in ordered))
+    shifts = shifts_of(ordered) if len(ordered) > 1 else {}
+    if shifts:
+        times = [bounds(row, shifts.get(row.span_id, 0)) for row in ordered]
+        start, end = min(first for first, _ in times), max(last for _, last in times)
+    else:
+        start = start_of(ordered[0])
+        end = max(start, max(row.end_time_unix_nano for row in ordered))
     errors = sum(1 for row in ordered if row.is_error)
     usage = count_usage(ordered)
     return TraceSummary(
@@ -97,6 +106,7 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
         input_preview=trace_input(top, ordered),
         output_preview=trace_output(top, ordered),
         framework_trace_id=next((row.framework_trace_id for row in ordered if row.framework_trace_id), ""),
+        clock_skew_ns=max(map(abs, shifts.values()), default=0),
         counted=usage.counted,
     )
 

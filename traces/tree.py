@@ -37,6 +37,12 @@ def start_of(span: TimedSpan) -> int:
     return span.end_time_unix_nano if start < YEAR_2000_UNIX_NANO <= span.end_time_unix_nano else start
 
 
+def bounds(span: TimedSpan, shift_ns: int = 0) -> tuple[int, int]:
+    """Start and end: a start before 2000 moves to the end, an end before the start moves to the start."""
+    start = start_of(span)
+    return start + shift_ns, max(start, span.end_time_unix_nano) + shift_ns
+
+
 @dataclass(slots=True, eq=False)
 class Node(Generic[S]):
     """A span, its children by start and span id, its depth (a root has 0), and what is wrong with its parent."""

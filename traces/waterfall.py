@@ -1,12 +1,12 @@
 """Where each span of a tree stands on the page: pure, iterative, linear in the number of spans."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Generic, TypeVar
 
 from spans.timestamps import YEAR_2000_UNIX_NANO, format_duration
-from traces.tree import Node, TimedSpan, TraceTree, start_of
+from traces.tree import Node, TimedSpan, TraceTree, bounds
 
 TICKS = 5
 
@@ -16,7 +16,11 @@ S = TypeVar("S", bound=TimedSpan)
 
 @dataclass(slots=True)
 class Row(Generic[S]):
-    """One line of the waterfall. `offset` and `width` are percent of the trace's time and never pass 100 together."""
+    """One line of the waterfall. `offset` and `width` are percent of the trace's time and never pass 100 together.
+
+    shift_ns: by how much its clock is wrong, whether it is drawn so or not (`traces.clock_skew`).
+    is_first_of_clock: whether its parent's clock is another one.
+    """
 
     node: Node[S]
     number: int
@@ -25,6 +29,8 @@ class Row(Generic[S]):
     descendants: int = 0
     failed_below: int = 0
     outlives_parent: bool = False
+    shift_ns: int = 0
+    is_first_of_clock: bool = False
 
     @property
     def span(self) -> S:
@@ -75,12 +81,6 @@ class Waterfall(Generic[S]):
     ticks: list[Tick] = field(default_factory=list)
 
 
-def bounds(span: TimedSpan) -> tuple[int, int]:
-    """Start and end as drawn: a start before 2000 moves to the end, an end before the start moves to the start."""
-    start = start_of(span)
-    return start, max(start, span.end_time_unix_nano)
-
-
 def ticks(duration_ns: int) -> list[Tick]:
     """At most six marks from 0 on, at round distances (1, 2 or 5 times a power of ten)."""
     if duration_ns <= 0:
@@ -99,10 +99,11 @@ def _count_descendants(rows: list[Row[S]]) -> None:
         row.failed_below = sum(child.has_failed + child.failed_below for child in below)
 
 
-def layout(tree: TraceTree[S]) -> Waterfall[S]:
-    """A row for every span, each exactly once."""
+def layout(tree: TraceTree[S], shifts: Mapping[str, int] | None = None, corrected: bool = False) -> Waterfall[S]:
+    """A row for every span, each exactly once; drawn where the shifts of wrong clocks put it, if corrected."""
     nodes = list(tree.walk())
-    times = {id(node): bounds(node.span) for node in nodes}
+    shifts = shifts or {}
+    times = {id(node): bounds(node.span, shifts.get(node.span.span_id, 0) if corrected else 0) for node in nodes}
     plausible = [pair for pair in times.values() if pair[1] >= YEAR_2000_UNIX_NANO] or list(times.values())
     if not plausible:
         return Waterfall([], ticks=ticks(0))
@@ -111,11 +112,14 @@ def layout(tree: TraceTree[S]) -> Waterfall[S]:
 
     rows: list[Row[S]] = []
     ends: dict[int, int] = {}
+    parent_shifts: dict[int, int] = {}
     for number, node in enumerate(nodes):
         start, end = (min(max(moment, first), first + total) for moment in times[id(node)])
         offset = 100 * (start - first) / total if total else 0.0
         width = 100 * (end - start) / total if total else 0.0
-        row = Row(node, number, offset, min(width, 100 - offset))
+        row = Row(node, number, offset, min(width, 100 - offset), shift_ns=shifts.get(node.span.span_id, 0))
+        row.is_first_of_clock = row.shift_ns != parent_shifts.get(id(node), 0)
+        parent_shifts.update((id(child), row.shift_ns) for child in node.children)
         row.outlives_parent = end > ends.get(id(node), end)
         ends.update((id(child), end) for child in node.children)
         rows.append(row)

@@ -89,6 +89,10 @@ class TraceView:
     def duration_ms(self) -> float:
         return self.trace.duration_ns / 1_000_000
 
+    @property
+    def clock_skew_ms(self) -> float:
+        return self.trace.clock_skew_ns / 1_000_000
+
 
 class FrameworkSerializer(serializers.Serializer[Any]):
     version = serializers.CharField(help_text="Version of the framework.")
@@ -186,7 +190,12 @@ class TraceSerializer(serializers.Serializer[Any]):
     root_span_id = serializers.CharField(source="trace.root_span_id", help_text="Empty until the root has arrived.")
     start_time_unix_nano = NanosecondsField(source="trace.start_time_unix_nano")
     end_time_unix_nano = NanosecondsField(source="trace.end_time_unix_nano")
-    duration_ms = serializers.FloatField(help_text="From the first start to the last end.")
+    duration_ms = serializers.FloatField(
+        help_text="From the first start to the last end, corrected where clocks of services differ."
+    )
+    clock_skew_ms = serializers.FloatField(
+        help_text="How far the clocks of its services differ, where a span began before the one that called it; else 0."
+    )
     span_count = serializers.IntegerField(source="trace.span_count", help_text="Spans that have arrived.")
     error_count = serializers.IntegerField(source="trace.error_count", help_text="Spans that failed.")
     models = texts_field("trace.model_names", "Models that the spans name.")
