@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from spans.rule_models import MappingRule as MappingRule
 from spans.rule_models import ModelPrice as ModelPrice
+from spans.semconv.failures import control_flow
 from spans.span_types import SpanType as SpanType
 
 
@@ -138,6 +139,11 @@ class Span(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.span_id
+
+    @property
+    def control_flow(self) -> str:
+        """How it ended where it did not fail but stopped on purpose: "waits for a person"; else ""."""
+        return "" if self.is_error else control_flow(self.error_type)
 
     @property
     def duration_ns(self) -> int:

@@ -19,25 +19,29 @@ from django.utils.html import format_html
 
 from projects.models import Project
 from projects.roles import project_ids
+from spans.logs import attach_logs
 from spans.models import Span
+from spans.project_tables import tables_for
+from spans.semconv import content
 from traces.clock_skew import shifts
 from traces.hotspots import slowest
 from traces.lists import Position, beyond
 from traces.models import Trace
-from traces.queries import MAX_SPANS, get_span, get_trace, load_spans
+from traces.queries import MAX_SPANS, get_span, get_trace, load_spans, spans_of
 from traces.session_pages import group_link
-from traces.span_detail import describe
+from traces.span_detail import describe, error_text
 from traces.span_images import images
 from traces.templatetags.tracing import cost, duration, number, sent_moment, tokens
 from traces.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
 from traces.usage import count_usage
-from traces.waterfall import Row, Waterfall, failures, layout, narrow, span_types
+from traces.waterfall import Row, Waterfall, failures, layout, narrow, span_types, stops
 
 # Rows drawn at first and with every "show more"; ten thousand at once would stall a browser.
 ROWS_AT_ONCE = 500
 # A span that a link names is drawn with all rows above it, if it is not further down than this.
 ROWS_TO_SPAN = 5_000
 FAILURES = 3
+STOPS = 5
 # Failed spans that the keyboard finds before their rows are drawn
 FAILED_IDS = 1_000
 USAGE_ROWS = 200
@@ -93,7 +97,7 @@ def _is_cut(trace: Trace) -> bool:
 
 
 def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
-    """The page's context. Three queries, whatever the number of spans."""
+    """The page's context. Three queries, whatever the number of spans, and two more where spans failed."""
     waterfall = _load(request, trace)
     rows = waterfall.rows
     selected = request.GET.get("span", "")
@@ -110,8 +114,9 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         "more": max(0, len(rows) - last),
         "next_row": last,
         "selected": selected,
-        "failures": failed[:FAILURES],
+        "failures": with_messages(trace, failed[:FAILURES]),
         "more_failures": max(0, len(failed) - FAILURES),
+        "stops": stops(rows)[:STOPS],
         "failed_ids": " ".join([row.span.span_id for row in rows if row.has_failed][:FAILED_IDS]),
         "span_types": span_types(rows),
         "has_services": _has_services(waterfall),
@@ -123,6 +128,16 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         "newer": neighbour(trace, older=False),
         "older": neighbour(trace, older=True),
     }
+
+
+def with_messages(trace: Trace, rows: Sequence[Row[Any]]) -> list[tuple[Row[Any], str]]:
+    """Each row with what its error says, which may stand in an event, a log record or a result. Two queries."""
+    if not rows:
+        return []
+    spans = list(spans_of(trace).filter(pk__in=[row.span.pk for row in rows]))
+    attach_logs(spans)
+    said = {span.pk: error_text(content(span, tables=tables_for(trace.project)), span) for span in spans}
+    return [(row, said.get(row.span.pk, "")) for row in rows]
 
 
 def neighbour(trace: Trace, older: bool) -> UUID | None:

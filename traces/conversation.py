@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
+from spans.keys import INVALID_SPAN_ID
 from spans.logs import attach_logs
 from spans.models import Span
 from spans.semconv import SpanContent
@@ -20,6 +21,7 @@ from spans.semconv.messages import Message
 from spans.semconv.normalize import MODEL_CALLS
 from traces.models import Trace
 from traces.queries import spans_of
+from traces.summary import ANSWERING_TYPES
 
 # So many model calls are read for one page of a conversation.
 MAX_CALLS = 300
@@ -56,9 +58,7 @@ def load_calls(traces: Sequence[Trace]) -> tuple[dict[UUID, list[Span]], bool]:
     found: dict[UUID, list[Span]] = defaultdict(list)
     if not traces:
         return found, False
-    wanted = spans_of(*traces).filter(
-        Q(span_type__in=MODEL_CALLS) | Q(span_id__in={trace.root_span_id for trace in traces if trace.root_span_id})
-    )
+    wanted = spans_of(*traces).filter(Q(span_type__in=MODEL_CALLS) | Q(parent_span_id__in=("", INVALID_SPAN_ID)))
     wanted = wanted.order_by(F("trace_row__start_time_unix_nano"), "trace_row", "start_time_unix_nano", "id")
     spans = list(wanted.defer("links", "resource", "scope", "warnings")[: MAX_CALLS + 1])
     attach_logs(spans)
@@ -103,15 +103,38 @@ def chapters(
     for trace in traces:
         contents = [(span, read(trace, span)) for span in spans.get(trace.pk, [])]
         chapter = Chapter(trace)
-        for span, content in _telling(contents):
-            chapter.turns += _new_turns(trace, span, content, threads, system)
+        calls = _telling(contents)
+        if others := _roots_without_calls(contents, calls):
+            calls = sorted([*calls, *others], key=lambda call: call[0].start_time_unix_nano)
+        for call in calls:
+            chapter.turns += _own_turns(*call) if call in others else _new_turns(trace, *call, threads, system)
         if not chapter.turns:
             chapter.turns = _root_turns(trace, contents)
-        elif not any(message["role"] == "user" for _, content in contents for message in content.input_messages):
+        elif not others and not any(
+            message["role"] == "user" for _, content in contents for message in content.input_messages
+        ):
             asked = [turn for turn in _root_turns(trace, contents) if turn.message["role"] == "user"]
             chapter.turns = asked + chapter.turns
         found.append(chapter)
     return found
+
+
+def _roots_without_calls(
+    contents: list[tuple[Span, SpanContent]], calls: list[tuple[Span, SpanContent]]
+) -> list[tuple[Span, SpanContent]]:
+    """Of several roots those while which no call began: some programs put every turn of a session into one trace, and
+    say of some turns only what was asked and answered.
+    """
+    roots = [pair for pair in contents if pair[0].parent_span_id in ("", INVALID_SPAN_ID)]
+    if len(roots) < 2:
+        return []
+    starts = [span.start_time_unix_nano for span, _ in calls]
+    return [
+        (span, content)
+        for span, content in roots
+        if span.span_type in ANSWERING_TYPES
+        and not any(span.start_time_unix_nano <= start <= span.end_time_unix_nano for start in starts)
+    ]
 
 
 def _telling(contents: list[tuple[Span, SpanContent]]) -> list[tuple[Span, SpanContent]]:
@@ -159,9 +182,7 @@ def _new_turns(trace: Trace, span: Span, content: SpanContent, threads: list[_Th
         known = users[-1] if users else 0
     turns += [Turn(message, span.span_id, span.name) for message in messages[known:]]
     if content.is_error and not answers:
-        text = content.error_message or content.error_type or "The call failed."
-        failure: Message = {"role": "error", "parts": [{"type": "text", "text": text}]}
-        turns.append(Turn(failure, span.span_id, span.name, is_failure=True))
+        turns.append(_failure_turn(span, content))
     if keys:
         if thread is not None and known >= len(thread.keys):
             threads.remove(thread)
@@ -198,10 +219,28 @@ def _root_turns(trace: Trace, contents: list[tuple[Span, SpanContent]]) -> list[
     asked = (content and content.input_text) or trace.input_preview
     answered = (content and content.output_text) or trace.output_preview
     span_id, name = (root.span_id, root.name) if root is not None else ("", "")
-    texts = (("user", asked), ("assistant", answered))
-    return [
-        Turn({"role": role, "parts": [{"type": "text", "text": text}]}, span_id, name) for role, text in texts if text
-    ]
+    return [_text_turn(role, text, span_id, name) for role, text in (("user", asked), ("assistant", answered)) if text]
+
+
+def _own_turns(span: Span, content: SpanContent) -> list[Turn]:
+    """What went into a span and came out, or how it failed."""
+    texts = [("user", content.input_text), ("assistant", content.output_text)]
+    found = [_text_turn(role, text, span.span_id, span.name) for role, text in texts if text]
+    if content.is_error and not content.output_text:
+        found.append(_failure_turn(span, content))
+    return found
+
+
+def _text_turn(role: str, text: str, span_id: str, span_name: str) -> Turn:
+    return Turn({"role": role, "parts": [{"type": "text", "text": text}]}, span_id, span_name)
+
+
+def _failure_turn(span: Span, content: SpanContent) -> Turn:
+    turn = _text_turn(
+        "error", content.error_message or content.error_type or "The call failed.", span.span_id, span.name
+    )
+    turn.is_failure = True
+    return turn
 
 
 def message_key(message: Message) -> str:

@@ -9,7 +9,7 @@ from traces.totals import RunningTotal as RunningTotal
 
 
 class TraceStatus(models.TextChoices):
-    """ERROR if the root failed (or, without a root, any span), else OK."""
+    """ERROR if any root failed (`traces.failures`) or, without a root, any span, else OK."""
 
     OK = "OK"
     ERROR = "ERROR"

@@ -83,6 +83,7 @@ class Link:
 class SpanDetail:
     facts: list[tuple[str, Any]]
     error: Text | None
+    error_title: str
     sections: list[Section]
     attributes: First[Attribute]
     events: First[Event]
@@ -199,13 +200,17 @@ def _milliseconds(value: float | None) -> str:
     return "" if value is None else format_duration(round(value * 1_000_000))
 
 
-def _error(span: Span, found: SpanContent) -> Text | None:
+def error_text(found: SpanContent, span: Span) -> str:
+    """The class and the message of a span's error; "" where it has neither."""
     message = found.error_message or span.status_message
-    if not (span.is_error or message or span.error_type):
-        return None
-    if span.error_type and span.error_type not in message:
-        message = f"{span.error_type}: {message}" if message else span.error_type
-    return Text(message or "The span failed and says no more.")
+    if found.error_type and found.error_type not in message:
+        return f"{found.error_type}: {message}" if message else found.error_type
+    return message
+
+
+def _error(span: Span, found: SpanContent) -> Text | None:
+    text = error_text(found, span)
+    return Text(text or "The span failed and says no more.") if found.is_error or text else None
 
 
 def _dropped(span: Span) -> list[tuple[str, int]]:
@@ -231,6 +236,7 @@ def describe(trace: Trace, span: Span) -> SpanDetail:
     return SpanDetail(
         facts=_facts(trace, span, found),
         error=_error(span, found),
+        error_title="" if found.is_error else found.control_flow.capitalize() or "An error that the span survived",
         sections=_sections(found),
         attributes=attribute_rows(span.attributes),
         events=first(span.events, lambda event: _event(span, event)),

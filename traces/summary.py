@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from spans.keys import INVALID_SPAN_ID
 from traces.clock_skew import shifts_of
+from traces.failures import OutcomeRow, trace_failed
 from traces.tree import bounds, start_of
 from traces.usage import CALL_CLASS, UsageRow, count_usage
 
@@ -17,8 +18,8 @@ CUT_OFF = "..."
 MAX_TRACE_COST_USD = Decimal(10**10 - 1)
 
 
-class SummaryRow(UsageRow, Protocol):
-    """What a summary needs to know of a span beside its usage."""
+class SummaryRow(UsageRow, OutcomeRow, Protocol):
+    """What a summary needs to know of a span beside its usage and its end."""
 
     @property
     def name(self) -> str: ...
@@ -32,10 +33,6 @@ class SummaryRow(UsageRow, Protocol):
     def user_id(self) -> str: ...
     @property
     def input_preview(self) -> str: ...
-    @property
-    def output_preview(self) -> str: ...
-    @property
-    def is_error(self) -> bool: ...
     @property
     def framework_trace_id(self) -> str: ...
 
@@ -72,8 +69,8 @@ class TraceSummary:
 def summarize(rows: Sequence[R]) -> TraceSummary:
     """The summary of at least one span of a trace.
 
-    A trace without its root takes name and service from the earliest span whose parent is not known, and is an error if
-    any span is one. Where the clocks of services differ, start, end and duration are the corrected ones.
+    A trace without its root takes name and service from the earliest span whose parent is not known. Where the clocks
+    of services differ, start, end and duration are the corrected ones.
     """
     ordered = sorted(rows, key=lambda row: (start_of(row), row.span_id)) if len(rows) > 1 else list(rows)
     roots = [row for row in ordered if not row.parent_span_id or row.parent_span_id == INVALID_SPAN_ID]
@@ -96,7 +93,7 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
         duration_ns=end - start,
         span_count=len(ordered),
         error_count=errors,
-        status="ERROR" if (top.is_error if roots else errors) else "OK",
+        status="ERROR" if errors and trace_failed(ordered, roots) else "OK",
         model_names=_model_names(ordered),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,

@@ -143,6 +143,13 @@ def span_types(rows: Iterable[Row[S]]) -> list[str]:
     return sorted({getattr(row.span, "span_type", "") for row in rows} - {""})
 
 
+def stops(rows: Iterable[Row[S]]) -> list[Row[S]]:
+    """Spans that stopped on purpose, the innermost of each branch, in the same order: pauses, hand-overs."""
+    found = [row for row in rows if getattr(row.span, "control_flow", "")]
+    around = {row.span.parent_span_id for row in found}
+    return [row for row in found if row.span.span_id not in around]
+
+
 def failures(rows: Iterable[Row[S]]) -> list[Row[S]]:
     """Where errors began: failed spans with no failed span below them, in the same order."""
     return [row for row in rows if row.has_failed and not row.failed_below]

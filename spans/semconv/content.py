@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from spans.pricing import OwnPrice, list_version
+from spans.semconv.failures import control_flow, judge
 from spans.semconv.fields import FIELDS
 from spans.semconv.json_values import as_text, decode_json
 from spans.semconv.lookup import Rule
 from spans.semconv.messages import Message, messages_of, tool_result_in
-from spans.semconv.normalize import MODEL_CALLS, OPERATION_OF_TYPE, STATUS_ERROR, listed_price
+from spans.semconv.normalize import MODEL_CALLS, OPERATION_OF_TYPE, listed_price
 from spans.semconv.parts import text_of_parts
 from spans.semconv.previews import readable, readable_messages
 from spans.semconv.providers import canonical_provider
@@ -75,6 +76,7 @@ class SpanContent:
     is_error: bool = False
     error_type: str = ""
     error_message: str = ""
+    control_flow: str = ""
     normalization: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -101,7 +103,7 @@ def content(span: SpanLike, resource: dict[str, Any] | None = None, tables: Proj
     if "provider_name" in found:
         raw, rule = found["provider_name"]
         _set(result, "provider_name", canonical_provider(raw), rule)
-    result.is_error = result.is_error or span.status_code == STATUS_ERROR
+    _set_failure(result, span, found["output"][0] if result.span_type == "TOOL" and "output" in found else None)
     for step in (_set_messages, _set_lists, _set_input_and_output, _set_readable):
         try:
             step(result, found)
@@ -117,6 +119,15 @@ def content(span: SpanLike, resource: dict[str, Any] | None = None, tables: Proj
 def _set(result: SpanContent, name: str, value: Any, rule: Rule) -> None:
     setattr(result, name, value)
     result.normalization[name] = {"rule": rule.label, "attribute": rule.source.describe()}
+
+
+def _set_failure(result: SpanContent, span: SpanLike, tool_output: Any) -> None:
+    message = result.error_message or span.status_message
+    result.is_error, result.error_type = judge(
+        span.status_code, result.is_error, result.error_type, message, tool_output
+    )
+    if not result.is_error:
+        result.control_flow = control_flow(result.error_type, message)
 
 
 def _set_messages(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> None:
@@ -209,9 +220,12 @@ def _derive(result: SpanContent, span: SpanLike) -> None:
         if reasons:
             result.finish_reasons = reasons
             result.normalization["finish_reasons"] = result.normalization["output_messages"]
-    if result.is_error and not result.error_message and span.status_message:
+    if (result.is_error or result.control_flow) and not result.error_message and span.status_message:
         result.error_message = span.status_message
         result.normalization["error_message"] = {"rule": "otel.error_message", "attribute": "status message"}
+    if result.is_error and not result.error_message and result.span_type == "TOOL" and "output" in result.normalization:
+        result.error_message = result.output_text
+        result.normalization["error_message"] = result.normalization["output"]
 
 
 def _set_price(result: SpanContent, span: SpanLike, own: Sequence[OwnPrice]) -> None:

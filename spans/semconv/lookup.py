@@ -55,6 +55,7 @@ class Index:
         self.exact: dict[str, tuple[int, ...]] = {}
         self.prefixes: list[tuple[str, int]] = []
         self.indexed: list[tuple[str, int]] = []
+        self.event_endings: list[tuple[str, int]] = []
         self.named: tuple[int, ...] = ()
         for number in numbers:
             source = rules[number].source
@@ -62,7 +63,9 @@ class Index:
                 self.named += (number,)
                 continue
             for key in source.keys():  # noqa: SIM118 - a method of sources
-                if key.endswith("#"):
+                if key.startswith("event:*"):
+                    self.event_endings.append((key[7:], number))
+                elif key.endswith("#"):
                     self.indexed.append((key[:-1], number))
                 elif key.endswith("*"):
                     self.prefixes.append((key[:-1], number))
@@ -74,6 +77,8 @@ class Index:
         """The rules that read a key; remembered, since spans repeat their keys."""
         numbers = self.exact.get(key, ()) + tuple(n for prefix, n in self.prefixes if key.startswith(prefix))
         numbers += tuple(n for prefix, n in self.indexed if key.startswith(prefix) and key[len(prefix) :][:1].isdigit())
+        if key.startswith("event:"):
+            numbers += tuple(n for ending, n in self.event_endings if key.endswith(ending))
         if len(self.remembered) < REMEMBERED_KEYS and len(key) <= REMEMBERED_KEY_CHARACTERS:
             self.remembered[key] = numbers
         return numbers

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from spans.pricing import OwnPrice, own_price, price
+from spans.semconv.failures import STATUS_ERROR, judge
 from spans.semconv.fields import MAX_COST_USD
 from spans.semconv.json_values import as_text
 from spans.semconv.previews import line, messages_preview, preview
@@ -12,7 +13,6 @@ from spans.semconv.providers import canonical_provider
 from spans.semconv.sources import Family, Source, logs_as_events
 from spans.semconv.tables import BUILT_IN, ProjectTables
 
-STATUS_ERROR = 2
 MODEL_CALLS = frozenset(("LLM", "CHAT_MODEL"))
 PRICED_TYPES = MODEL_CALLS | {"EMBEDDING", "RERANKER"}
 
@@ -58,9 +58,13 @@ def _normalize(record: Any, tables: ProjectTables) -> None:
     record.cost_usd = cost
     record.session_id = get("session_id") or ""
     record.user_id = get("user_id") or ""
-    record.error_type = get("error_type") or ""
     record.framework_trace_id = get("framework_trace_id") or ""
-    record.is_error = record.status_code == STATUS_ERROR or bool(get("is_error"))
+    error_type, is_told = get("error_type") or "", bool(get("is_error"))
+    record.is_error, record.error_type = False, error_type
+    if error_type or is_told or record.status_code == STATUS_ERROR or span_type == "TOOL":
+        message = get("error_message") or record.status_message
+        result = _first(record, unread.get("output")) if span_type == "TOOL" else None
+        record.is_error, record.error_type = judge(record.status_code, is_told, error_type, message, result)
     record.input_preview = record.output_preview = ""
     try:
         record.input_preview = _preview(record, unread.get("input_messages"), unread.get("input"), False)
@@ -106,14 +110,21 @@ def _preview(record: Any, messages: list[Source] | None, values: list[Source] | 
         if output and record.is_error:
             return text
     if values and not text:
-        for source in values:
-            value = source.read(record)
-            if value is not None:
-                text = preview(value, output=output) if output or not is_tool else line(as_text(value))
-                break
+        value = _first(record, values)
+        if value is not None:
+            text = preview(value, output=output) if output or not is_tool else line(as_text(value))
     if messages and not text and not is_call:
         text = _messages_preview(record, messages, output)
     return text
+
+
+def _first(record: Any, sources: list[Source] | None) -> Any:
+    """What the best source that has something to read yields."""
+    for source in sources or ():
+        value = source.read(record)
+        if value is not None:
+            return value
+    return None
 
 
 def _messages_preview(record: Any, sources: list[Source], output: bool) -> str:

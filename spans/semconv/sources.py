@@ -224,7 +224,10 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class EventAttribute:
-    """One attribute of a span event: of the last such event that has it. Its condition is one on the span."""
+    """One attribute of a span event: of the last such event that has it. Its condition is one on the span.
+
+    An event whose name begins with a star stands for every event whose name ends like it.
+    """
 
     event: str
     attribute: Attribute
@@ -238,12 +241,30 @@ class EventAttribute:
     def read(self, span: SpanLike) -> Any:
         if not _holds(self.attribute.when, span):
             return None
+        ending = self.event[1:] if self.event[:1] == "*" else None
         for event in reversed(span.events):
-            if event.get("name") == self.event:
+            name = event.get("name", "")
+            if name == self.event if ending is None else name.endswith(ending):
                 value = self.attribute.refine((event.get("attributes") or {}).get(self.attribute.key))
                 if value is not None:
                     return value
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class WhereUnset:
+    """A source that counts only where the span's status says nothing."""
+
+    source: Attribute | EventAttribute
+
+    def keys(self) -> tuple[str, ...]:
+        return self.source.keys()
+
+    def describe(self) -> str:
+        return f"{self.source.describe()} (where the status is unset)"
+
+    def read(self, span: SpanLike) -> Any:
+        return None if span.status_code else self.source.read(span)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,4 +344,4 @@ def _condition(when: tuple[str, re.Pattern[str]] | None) -> str:
     return f" (where {when[0] or 'span name'} ~ {when[1].pattern})" if when else ""
 
 
-Source = Attribute | Family | Combined | Events | EventAttribute | Name | Elapsed | ElapsedUntil
+Source = Attribute | WhereUnset | Family | Combined | Events | EventAttribute | Name | Elapsed | ElapsedUntil

@@ -53,8 +53,8 @@ def test_a_start_in_1970_does_not_stretch_the_trace():
     assert summary.duration_ns == 9 * MILLISECOND
 
 
-def test_the_root_decides_the_status_and_every_error_is_counted():
-    summary = summarize([row("root"), row("child", "root", is_error=True)])
+def test_a_root_that_says_how_it_ended_decides_the_status_and_every_error_is_counted():
+    summary = summarize([row("root", status_code=1), row("child", "root", is_error=True)])
     assert (summary.status, summary.error_count) == ("OK", 1)
     assert summarize([row("root", is_error=True)]).status == "ERROR"
 

@@ -99,6 +99,7 @@ SPAN_SUMMARY: dict[str, Any] = {
     "counted": True,
     "status": "OK",
     "error_type": "",
+    "control_flow": "",
     "input": "hello",
     "output": "Hi!",
 }

@@ -185,7 +185,7 @@ class TraceSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(
         choices=STATUSES,
         source="trace.status",
-        help_text="ERROR if the root failed or, without a root, any span.",
+        help_text="ERROR if any root failed or, without a root, any span (docs/failures.md).",
     )
     root_span_id = serializers.CharField(source="trace.root_span_id", help_text="Empty until the root has arrived.")
     start_time_unix_nano = NanosecondsField(source="trace.start_time_unix_nano")

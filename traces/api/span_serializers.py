@@ -85,6 +85,10 @@ class SpanSummarySerializer(serializers.Serializer[Any]):
     )
     status = serializers.ChoiceField(choices=STATUSES, help_text="Whether the span failed.")
     error_type = serializers.CharField(source="span.error_type", help_text="Class of the error.")
+    control_flow = serializers.CharField(
+        source="span.control_flow",
+        help_text='How it ended where it did not fail but stopped on purpose: "waits for a person"; else empty.',
+    )
     input = serializers.CharField(source="span.input_preview", help_text="The first 500 characters.")
     output = serializers.CharField(source="span.output_preview", help_text="The first 500 characters.")
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 from spans.semconv.convention import Convention
+from spans.semconv.conventions.plain import is_false
 from spans.semconv.sources import Attribute, Combined, EventAttribute
 
 SPAN_TYPES = {
@@ -49,6 +50,7 @@ CLAUDE_CODE = Convention(
             EventAttribute("tool.output", Attribute("output")),
             EventAttribute("tool.output", Attribute("content")),
         ),
+        "is_error": (Attribute("success", transform=is_false),),
         "error_message": ("error",),
         "finish_reasons": ("stop_reason",),
         "response_id": ("request_id",),

@@ -2,7 +2,7 @@ import re
 from typing import Any
 
 from spans.semconv.convention import Convention
-from spans.semconv.sources import Attribute, Family
+from spans.semconv.sources import Attribute, EventAttribute, Family
 
 RUN_TYPES = {
     "llm": "LLM",
@@ -16,6 +16,10 @@ RUN_TYPES = {
 }
 METADATA = "langsmith.metadata."
 USAGE = "langsmith.usage_metadata"
+RUN = ("langsmith.span.kind", re.compile("."))
+# An error is the repr of an exception, with its traceback right behind it.
+ERROR_CLASS = re.compile(r"^([A-Za-z_][\w.]*)\(")
+ERROR_TEXT = re.compile(r"^(.+?)\s*(?:Traceback \(most recent call last\)|$)", re.DOTALL)
 CALL = ("langsmith.span.kind", re.compile("^llm$"))
 
 
@@ -30,7 +34,8 @@ LANGSMITH = Convention(
     source="https://github.com/langchain-ai/langsmith-sdk/blob/v0.4.4/python/langsmith/_internal/otel/_otel_exporter.py",
     about=(
         "Inputs and outputs are gen_ai.prompt and gen_ai.completion with a run's whole JSON. What LangSmith "
-        "calls a session (langsmith.trace.session_name) is a project; conversations are metadata."
+        "calls a session (langsmith.trace.session_name) is a project; conversations are metadata. Its exceptions are "
+        "all of one class; the real one begins their message."
     ),
     fields={
         "span_type": (Attribute("langsmith.span.kind", values=RUN_TYPES),),
@@ -48,6 +53,8 @@ LANGSMITH = Convention(
         "reasoning_tokens": (Attribute(USAGE, path=("output_token_details", "reasoning")),),
         "input_messages": (Attribute("gen_ai.prompt", when=CALL),),
         "output_messages": (Attribute("gen_ai.completion", when=CALL),),
+        "error_type": (EventAttribute("exception", Attribute("exception.message", pattern=ERROR_CLASS, when=RUN)),),
+        "error_message": (EventAttribute("exception", Attribute("exception.message", pattern=ERROR_TEXT, when=RUN)),),
         "tags": (Attribute("langsmith.span.tags", transform=_split),),
         "metadata": ("langsmith.metadata", Family(METADATA, indexed=False)),
     },

@@ -58,8 +58,8 @@ TRACES = {
     "logfire-agents": [
         (AGENTS, "OK", 1145, 785, "", "", PARIS),
         (AGENTS, "OK", 949, 769, "g-1", "", SUNNY),
-        (AGENTS, "OK", 476, 386, "", "", 'boom({"city": "Brno"})'),
-        (AGENTS, "OK", None, None, "", "", ""),
+        (AGENTS, "ERROR", 476, 386, "", "", 'boom({"city": "Brno"})'),
+        (AGENTS, "ERROR", None, None, "", "", ""),
     ],
     "haystack-2": [
         ("haystack.pipeline.run", "OK", 474, 377, "", "", SUNNY),
