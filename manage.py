@@ -6,8 +6,11 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from tracing_site.process import prepare_process
+
 
 def main() -> None:
+    prepare_process()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracing_site.settings")
     execute_from_command_line(sys.argv)
 

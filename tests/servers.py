@@ -270,6 +270,10 @@ class Site:
     process: subprocess.Popen[bytes]
 
     @property
+    def port(self) -> int:
+        return int(self.environment["PORT"])
+
+    @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import uvicorn
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tracing_site.connections import Connections
 from tracing_site.shares import Shares
+from tracing_site.web_protocol import WebProtocol
 
-MAX_HEAD_BYTES = 64 * 1024
 # Longer than the pause between two exports, so that exporters keep their connection.
 KEEP_ALIVE_SECONDS = 72
 # Orchestrators kill after 30 s.
@@ -25,57 +25,17 @@ PARENT_SECONDS = 1
 PRELOAD = "tracing_site.preload"
 
 
-class WebProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP with a limit on request line and headers, and an even share of the connections."""
-
-    config: "WebConfig"
-    head_bytes: int | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.note_connections()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self.note_connections()
-
-    def note_connections(self) -> None:
-        if self.config.shares is not None:
-            self.config.shares.note(len(self.connections))
-
-    def on_message_begin(self) -> None:
-        self.head_bytes = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self.head_bytes = None
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """Once the body is whole, since closing before would reset the connection under the client's hands."""
-        shares, cycle = self.config.shares, self.cycle
-        if shares is not None and cycle is not None and not cycle.response_started and shares.let_go():
-            cycle.keep_alive = False  # the answer says so
-        super().on_message_complete()
-
-    def data_received(self, data: bytes) -> None:
-        if self.head_bytes is not None:
-            self.head_bytes += len(data)
-            if self.head_bytes > MAX_HEAD_BYTES:
-                self.send_400_response("The request's headers are too large.")
-                return
-        super().data_received(data)
-
-
 class WebConfig(uvicorn.Config):
     """uvicorn's configuration. `shares` is set where several processes serve together: they are forked from one that
     has imported PRELOAD, and end with the process that started them.
     """
 
     shares: Shares | None = None
+    connections: Connections
 
     def load(self) -> None:
         super().load()
+        self.connections = Connections()
         if PRELOAD not in sys.modules:
             spare_collector()
         if self.shares is not None:

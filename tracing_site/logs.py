@@ -8,8 +8,10 @@ that comes from the operating system or a connection.
 import logging
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -23,6 +25,10 @@ from traces.otlp.self_tracing import current_ids
 VERBOSE_LOGGERS = ("asyncio", "rq", "grpc", "uvicorn")
 # The first line of their text says what could not be reached, or that a lock or the disk was the reason.
 TELLING = (db.OperationalError, OSError, RedisConnectionError)
+
+# How often a message that any client can cause is logged, and how many different ones are remembered
+SELDOM_SECONDS = 10
+SELDOM_MESSAGES = 1_000
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +121,33 @@ class OnlyFailures(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.exc_info is not None
+
+
+class Seldom(logging.Filter):
+    """For what any client can cause as often as it likes: of equal messages one in SELDOM_SECONDS, with the number of
+    those that were left out before it. Exceptions always pass.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        self.lock = threading.Lock()
+        self.said: dict[str, float] = {}
+        self.left_out: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info:
+            return True
+        message, now = safe_message(record), monotonic()
+        with self.lock:
+            if now - self.said.get(message, float("-inf")) < SELDOM_SECONDS:
+                self.left_out[message] += 1
+                return False
+            if len(self.said) >= SELDOM_MESSAGES:
+                self.said.clear()
+            self.said[message] = now
+            if left_out := self.left_out.pop(message, 0):
+                record.fields = {**getattr(record, "fields", {}), "left_out": left_out}
+        return True
 
 
 def log_job_failure(job: Any, kind: type[BaseException], error: BaseException, *_: object) -> None:

@@ -75,6 +75,8 @@ PORT = env_int("PORT", 8000, 1, 65535)
 GRPC_PORT = env_int("GRPC_PORT", 4317, 1, 65535)
 MLFLOW_PORT = env_int("MLFLOW_PORT", 5000, 1, 65535)
 WEB_THREADS = env_int("WEB_THREADS", 8, 1)
+MAX_CONNECTIONS = env_int("MAX_CONNECTIONS", 2_000, 8)
+MAX_CONNECTIONS_PER_ADDRESS = env_int("MAX_CONNECTIONS_PER_ADDRESS", max(MAX_CONNECTIONS // 2, 1), 1)
 
 # Behind a proxy that ends TLS: its address, https://…, makes cookies secure and sends browsers to it
 PUBLIC_URL = env("PUBLIC_URL").rstrip("/")
@@ -197,7 +199,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tracing_site.static_files.StaticFiles",
     "tracing_site.compression.CompressReads",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -307,12 +309,18 @@ LOGGING = {
         "text": {"()": "tracing_site.logs.TextFormatter"},
         "json": {"()": "tracing_site.logs.JsonFormatter"},
     },
-    "filters": {"failures": {"()": "tracing_site.logs.OnlyFailures"}},
+    "filters": {
+        "failures": {"()": "tracing_site.logs.OnlyFailures"},
+        "seldom": {"()": "tracing_site.logs.Seldom"},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     # What others log at DEBUG may hold data: SQL with its parameters, addresses with their queries.
     "root": {"handlers": ["console"], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
     "loggers": {
         **{app: {"level": LOG_LEVEL} for app in ("tracing_site", "mlflow_sync", "traces", "spans", "projects")},
+        # What anybody who connects can cause
+        "tracing_site.connections": {"filters": ["seldom"]},
+        "uvicorn.error": {"filters": ["seldom"]},
         # Django's own handlers print exceptions' texts, and tracing_site.edge logs every request.
         "django": {"handlers": [], "level": "NOTSET"},
         "django.db.backends": {"level": "INFO"},

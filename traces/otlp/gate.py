@@ -6,7 +6,7 @@ the export threads. Every other request has its body read here as well, so that 
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +23,8 @@ from projects.usage import meter
 from traces import metrics
 from traces.otlp import codec
 from traces.otlp.admission import BODY_SECONDS, ExportThreads, check_scope, run_in_database_thread
-from traces.otlp.errors import BODY_TOO_SLOW, UNAVAILABLE, OtlpError, fault_of_status, otlp_error, too_large
+from traces.otlp.allotment import Allotment
+from traces.otlp.errors import BODY_TOO_SLOW, OtlpError, fault_of_status, otlp_error, too_large
 from traces.otlp.http import (
     READ_METHODS,
     Answer,
@@ -43,8 +44,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 SIGNALS = {"/v1/traces": TRACES, "/v1/logs": LOGS, "/v1/metrics": METRICS}
 # Source: bee-observe's web framework, https://fastify.dev/docs/latest/Reference/Errors/
 SITE_CODES = {413: "FST_ERR_CTP_BODY_TOO_LARGE", 408: "REQUEST_TIMEOUT"}
-# All bodies in memory together, in multiples of the largest one allowed.
+# All bodies in memory together, in multiples of the largest one allowed: those of exports, and apart from them all
+# others, which anybody may send
 BODIES_IN_MEMORY = 4
+SITE_BODIES_IN_MEMORY = 16
 
 
 class ClientGone(Exception):
@@ -58,7 +61,13 @@ class Gate:
         self.django = django_application
         self.site = WSGIMiddleware(django_application, workers=settings.WEB_THREADS)
         self.threads = ExportThreads()
-        self.body_bytes = 0
+        self.bodies = Allotment(BODIES_IN_MEMORY * settings.MAX_BODY_BYTES)
+        self.site_bodies = Allotment(SITE_BODIES_IN_MEMORY * settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+    @property
+    def body_bytes(self) -> int:
+        """All bodies in memory now."""
+        return self.bodies.taken + self.site_bodies.taken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -94,7 +103,7 @@ class Gate:
             if signal is not None:
                 receipt = open_http_receipt(scope, headers, key, signal)
             check_scope(key)
-            body = await self.read_body(headers, receive, settings.MAX_BODY_BYTES)
+            body = await read_body(headers, receive, settings.MAX_BODY_BYTES, self.bodies, key.project_id)
             metrics.HTTP.received_bytes.inc(len(body))
             try:
                 received = Received(body, content_type, headers.get("content-encoding", ""))
@@ -104,7 +113,7 @@ class Gate:
                     export = partial(self.ask_django, scope, received, key)
                 made = await self.threads.export(run_in_database_thread, export)
             finally:
-                self.body_bytes -= len(body)
+                self.bodies.give_back(key.project_id, len(body))
         except ClientGone:
             return None
         except Exception as error:  # noqa: BLE001 - nothing may answer with a page of the server's own
@@ -127,10 +136,12 @@ class Gate:
 
     async def serve_site(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_fields(scope)
+        address = client_address(scope)
         body = b""
         if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             try:
-                body = await self.read_body(headers, receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+                limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+                body = await read_body(headers, receive, limit, self.site_bodies, address)
             except ClientGone:
                 return
             except OtlpError as error:
@@ -139,36 +150,37 @@ class Gate:
         try:
             await self.site(with_length(scope, len(body)), replay(body), send)  # type: ignore[arg-type]
         finally:
-            self.body_bytes -= len(body)
+            self.site_bodies.give_back(address, len(body))
 
-    async def read_body(self, headers: dict[str, str], receive: Receive, limit_bytes: int) -> bytes:
-        """The whole body. It stays counted in `body_bytes` until the caller ends that. Raises OtlpError, ClientGone."""
-        if int(headers.get("content-length", "0")) > limit_bytes:
-            raise too_large(limit_bytes)
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGone
-                    part = message.get("body", b"")
-                    more = message.get("more_body", False)
-                    parts.append(part)
-                    size += len(part)
-                    self.body_bytes += len(part)
-                    if size > limit_bytes:
-                        raise too_large(limit_bytes)
-                    if self.body_bytes > BODIES_IN_MEMORY * settings.MAX_BODY_BYTES:
-                        raise OtlpError(UNAVAILABLE, "too much is being received at the same time; send again")
-        except BaseException as error:
-            self.body_bytes -= size
-            if isinstance(error, TimeoutError):
-                raise OtlpError(BODY_TOO_SLOW, f"the body did not arrive within {BODY_SECONDS} seconds") from None
-            raise
-        return b"".join(parts)
+
+async def read_body(
+    headers: dict[str, str], receive: Receive, limit_bytes: int, memory: Allotment, holder: Hashable
+) -> bytes:
+    """The whole body. The caller gives its length back to `memory` afterwards. Raises OtlpError, ClientGone."""
+    if int(headers.get("content-length", "0")) > limit_bytes:
+        raise too_large(limit_bytes)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                part = message.get("body", b"")
+                more = message.get("more_body", False)
+                if size + len(part) > limit_bytes:
+                    raise too_large(limit_bytes)
+                memory.take(holder, len(part))
+                size += len(part)
+                parts.append(part)
+    except BaseException as error:
+        memory.give_back(holder, size)
+        if isinstance(error, TimeoutError):
+            raise OtlpError(BODY_TOO_SLOW, f"the body did not arrive within {BODY_SECONDS} seconds") from None
+        raise
+    return b"".join(parts)
 
 
 def site_error(error: OtlpError) -> Answer:
@@ -182,9 +194,13 @@ def site_error(error: OtlpError) -> Answer:
 
 
 def open_http_receipt(scope: Scope, headers: dict[str, str], key: ApiKey, signal: Signal) -> ExportReceipt:
-    address = str((scope.get("client") or ("",))[0])
+    address = client_address(scope)
     user_agent = headers.get("user-agent", "")
     return open_receipt(key.project_id, ExportReceipt.Transport.HTTP, key.pk, address, user_agent, signal.name)
+
+
+def client_address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 def is_otlp(scope: Scope) -> bool:

@@ -24,7 +24,9 @@ from projects.usage import meter
 from traces import metrics
 from traces.otlp import codec
 from traces.otlp.admission import BODY_SECONDS, ExportThreads, check_scope, run_in_database_thread
-from traces.otlp.errors import BAD_DATA, BODY_TOO_SLOW, UNAVAILABLE, OtlpError, otlp_error
+from traces.otlp.allotment import Allotment
+from traces.otlp.connection_limits import connection_limits
+from traces.otlp.errors import BAD_DATA, BODY_TOO_SLOW, OtlpError, otlp_error
 from traces.otlp.http import RECEIPT_HEADER
 from traces.otlp.self_tracing import describe, request_span
 from traces.otlp.signals import LOGS, METRICS, TRACES, Signal
@@ -36,6 +38,14 @@ SIGNALS = {signal.grpc_method: signal for signal in (TRACES, LOGS, METRICS)}
 STOP_SECONDS = 10
 # Whole messages in memory together, in multiples of the largest one allowed.
 MAX_MESSAGES = 4
+# What a connection may cost (docs/limits.md)
+HANDSHAKE_SECONDS = 15
+IDLE_SECONDS = 72
+MAX_AGE_SECONDS = 3600
+MAX_STREAMS = 100
+MAX_METADATA_BYTES = 16 * 1024
+PING_SECONDS = 60
+MIN_PING_SECONDS = 10
 Trailer = tuple[tuple[str, str | bytes], ...]
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -45,8 +55,9 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def __init__(self) -> None:
         self.threads = ExportThreads()
-        self.reading = 0
-        self.message_bytes = 0
+        # By project
+        self.reading = Allotment(2 * settings.MAX_CONCURRENT_EXPORTS)
+        self.messages = Allotment(MAX_MESSAGES * settings.MAX_BODY_BYTES)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         signal = SIGNALS.get(handler_call_details.method)
@@ -78,13 +89,13 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             transport = ExportReceipt.Transport.GRPC
             receipt = open_receipt(key.project_id, transport, key.pk, ip_address(context.peer()), agent, signal.name)
             check_scope(key)
-            body = await self.read_message(messages)
+            body = await self.read_message(messages, key.project_id)
             metrics.GRPC.received_bytes.inc(len(body))
             try:
                 export = partial(export_body, body, key, signal, receipt)
                 answered = await self.threads.export(run_in_database_thread, export)
             finally:
-                self.message_bytes -= len(body)
+                self.messages.give_back(key.project_id, len(body))
             meter.charge(key.project_id, receipt.spans_received, receipt.body_bytes)
             return answered, (receipt_entry(receipt),)
         except Exception as error:  # noqa: BLE001 - what is unknown must be UNAVAILABLE, which gRPC would call UNKNOWN
@@ -96,19 +107,14 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         receipt.message = failure.message
         return failure, (receipt_entry(receipt),) if self.threads.refusals.note(receipt) else ()
 
-    async def read_message(self, messages: AsyncIterator[bytes]) -> bytes:
-        """The one message of the call. The caller takes it out of `message_bytes` afterwards. Raises OtlpError."""
-        if (
-            self.reading >= settings.MAX_CONCURRENT_EXPORTS
-            or self.message_bytes >= MAX_MESSAGES * settings.MAX_BODY_BYTES
-        ):
-            raise OtlpError(UNAVAILABLE, "too much is being received at the same time; send again")
-        self.reading += 1
+    async def read_message(self, messages: AsyncIterator[bytes], project: int) -> bytes:
+        """The one message of the call. The caller gives its length back to `messages` afterwards. Raises OtlpError."""
+        self.reading.take(project, 1)
         try:
             message = await read_message(messages)
         finally:
-            self.reading -= 1
-        self.message_bytes += len(message)
+            self.reading.give_back(project, 1)
+        self.messages.take(project, len(message))
         return message
 
 
@@ -176,17 +182,39 @@ class GrpcServer:
         asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     async def _start(self) -> None:
-        limit = settings.MAX_BODY_BYTES
-        self.server = grpc.aio.server(
-            # Without so_reuseport=0 a second server would share the port and nobody would notice.
-            options=[("grpc.max_receive_message_length", limit), ("grpc.so_reuseport", 0)]
-        )
+        self.server = grpc.aio.server(options=server_options())
         self.server.add_generic_rpc_handlers((self.service,))
         try:
             self.address = f"{self.host}:{self.server.add_insecure_port(self.address)}"
         except RuntimeError as error:
             raise OSError(f"{self.address} can't be listened on; is the port taken?") from error
         await self.server.start()
+
+
+def server_options() -> list[tuple[str, int]]:
+    """What gRPC itself bounds. Source: grpc 1.85, include/grpc/impl/channel_arg_names.h."""
+    connections, _ = connection_limits()
+    return [
+        # Without it a second server would share the port and nobody would notice.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", settings.MAX_BODY_BYTES),
+        ("grpc.max_allowed_incoming_connections", connections),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
+        ("grpc.max_connection_idle_ms", IDLE_SECONDS * 1000),
+        ("grpc.max_connection_age_ms", MAX_AGE_SECONDS * 1000),
+        ("grpc.max_connection_age_grace_ms", 2 * BODY_SECONDS * 1000),
+        ("grpc.max_concurrent_streams", MAX_STREAMS),
+        # Between the two it would be refused at random.
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+        # A peer that has vanished without a word is missed by its answers to pings.
+        ("grpc.keepalive_time_ms", PING_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", PING_SECONDS * 1000),
+        # One that pings more often than this, twice in a row, is sent away.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_PING_SECONDS * 1000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_ping_strikes", 2),
+    ]
 
 
 def start_server(host: str, port: int) -> GrpcServer:

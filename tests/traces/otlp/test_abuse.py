@@ -1,9 +1,11 @@
 """Bad input against running receivers: no 500, no stopped process, no other batch touched."""
 
+import contextlib
 import gzip
 import random
 import socket
 import struct
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from spans.models import Span
 from tests.builders import export_request, span
 from tests.traces.otlp.conftest import HttpReceiver
+from tracing_site import web_protocol
 
 GOOD_ANSWERS = {200, 400, 413, 415}
 
@@ -128,3 +131,64 @@ def test_a_thousand_idle_connections_hinder_nobody(receiver: HttpReceiver) -> No
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
     still_works(receiver)
+
+
+def test_a_body_that_goes_on_after_its_answer_ends_the_connection(
+    receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_protocol, "BODY_SECONDS", 0.5)
+    connection = receiver.socket("POST /v1/traces HTTP/1.1\nHost: x\nContent-Length: 1000000\n\n")
+    assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() - began < 10:
+            connection.sendall(b"x")
+            time.sleep(0.1)
+    assert time.monotonic() - began < 5
+
+
+def test_a_body_that_ends_after_its_answer_leaves_the_connection(
+    receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_protocol, "BODY_SECONDS", 0.5)
+    connection = receiver.socket("POST /v1/traces HTTP/1.1\nHost: x\nContent-Length: 100\n\n", b"x")
+    assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+    connection.sendall(b"x" * 99)
+    time.sleep(1)
+    connection.sendall(b"GET /v1/traces HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
+def test_an_answer_that_nobody_reads_ends_its_connection(
+    receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_protocol, "UNREAD_SECONDS", 0.5)
+    file = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.connect(("127.0.0.1", receiver.port))
+        connection.sendall(f"GET {file} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 20)
+        time.sleep(2)
+        connection.settimeout(5)
+        size = 0
+        with contextlib.suppress(ConnectionError):
+            while part := connection.recv(1_000_000):
+                size += len(part)
+    assert 0 < size < 15_000_000
+
+
+@pytest.mark.parametrize("size", [40_000, 65_536, 66_000, 130_000, 400_000])
+def test_bodies_count_for_no_head_of_their_connection(
+    receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(web_protocol, "HEAD_SECONDS", 0.3)
+    head = "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+    body = export_request(span(attrs={"k": "x" * size})).SerializeToString()
+    head += f"x-bee-authorization: {receiver.key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", receiver.port), 10) as connection:
+        for _ in range(4):
+            connection.sendall(head.encode() + body)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        time.sleep(0.6)
+        connection.sendall(head.encode() + body)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
