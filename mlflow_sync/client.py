@@ -5,52 +5,31 @@ seconds and 100 MB. Sources: MLflow server/otel_api.py, server/handlers.py, prot
 """
 
 import gzip
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
 from django.conf import settings
 from requests.auth import HTTPBasicAuth
 
-logger = logging.getLogger(__name__)
+from mlflow_sync.bounded_http import Answer, AnswerTooLong, BoundedSession, NoAnswer
+from mlflow_sync.failures import MlflowError as MlflowError
+from mlflow_sync.failures import failure, json_object, not_mlflow
 
 # The tag that says which of our traces a trace in MLflow is; only such a trace is ever changed or deleted.
 OWNER_TAG = "llm_tracing.id"
 
-# MLflow stores about 200 spans a second, so that a request of the largest chunk ends well before.
-CONNECT_SECONDS = 5
-READ_SECONDS = 120
-MAX_REASON_CHARACTERS = 1_000
-
-# What works again without anybody's help. Source: mlflow.utils.request_utils, _TRANSIENT_FAILURE_RESPONSE_CODES.
-RETRYABLE_STATUSES = {408, 429, 500, 502, 503, 504}
-# MLflow's answer when its store failed while it wrote the spans
-STORE_FAILED = "Failed to log OpenTelemetry spans"
-
-
-class MlflowError(Exception):
-    """Why MLflow did not do what it was asked for.
-
-    `code` is one of bee-observe's error codes, `message` says what to do about it, `reason` is MLflow's own text.
-    `retryable`: the same request may work later. `systemic`: so it is for every trace, not only for this one.
-    """
-
-    def __init__(self, code: str, message: str, reason: str = "", *, retryable: bool = False, systemic: bool = False):
-        super().__init__(f"{message} ({reason})" if reason else message)
-        self.code = code
-        self.message = message
-        self.reason = reason
-        self.retryable = retryable
-        self.systemic = systemic
-
-    @property
-    def log_text(self) -> str:
-        """What may stand in a log: MLflow's own text may quote what it was sent."""
-        return f"{self.code}: {self.message}"
+# The whole of a call, from connecting to the last byte. MLflow stores about 200 spans a second, so that a request of
+# the largest chunk ends well before.
+CHECK_SECONDS = 10
+CALL_SECONDS = 30
+SPANS_SECONDS = 120
+# An answer is at most what MLflow knows of 100 traces; larger ones are asked for in parts.
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+TOO_LONG = "OUT_OF_RANGE"
 
 
 @dataclass(frozen=True)
@@ -60,7 +39,6 @@ class RemoteTrace:
     mlflow_trace_id: str
     experiment_id: str
     owner: str
-    state: str
 
 
 def is_enabled() -> bool:
@@ -74,19 +52,33 @@ def server_url() -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
 
 
+def address_credentials() -> tuple[str, str] | None:
+    """Name and password that stand in MLFLOW_TRACKING_URI. The system checks refuse those of BASE_AUTH beside them."""
+    userinfo, at, _host = urlsplit(settings.MLFLOW_TRACKING_URI).netloc.rpartition("@")
+    name, _colon, password = userinfo.partition(":")
+    return (unquote(name), unquote(password)) if at else None
+
+
+def credentials() -> tuple[str, str] | None:
+    """Name and password for MLflow, if it shall get any."""
+    if (in_address := address_credentials()) is not None:
+        return in_address
+    if settings.MLFLOW_AUTHORIZATION == "BASE_AUTH":
+        return settings.MLFLOW_USERNAME, settings.MLFLOW_PASSWORD
+    return None
+
+
 class MlflowClient:
     """One HTTP session with the MLflow server of the settings. Not to be shared between threads.
 
-    Each method is one request and raises MlflowError.
+    Each method is one request unless it says otherwise, takes at most the seconds named above, and raises MlflowError.
     """
 
     def __init__(self) -> None:
         self.url = server_url()
-        self.host = urlsplit(self.url).hostname or ""
-        self._session = requests.Session()
-        self._session.trust_env = False  # a .netrc or a proxy of the machine is none of MLflow's business
-        if settings.MLFLOW_AUTHORIZATION == "BASE_AUTH":
-            self._session.auth = HTTPBasicAuth(settings.MLFLOW_USERNAME.encode(), settings.MLFLOW_PASSWORD.encode())
+        found = credentials()
+        self._auth = found and HTTPBasicAuth(found[0].encode(), found[1].encode())
+        self._session = BoundedSession()
 
     def __enter__(self) -> "MlflowClient":
         return self
@@ -95,169 +87,121 @@ class MlflowClient:
         self._session.close()
 
     def check(self) -> None:
-        """Raise where no request could work: the server is down, refuses the host name or the credentials."""
-        self._json("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1})
+        """Raise where no request could work: the server is down, refuses the host name or the credentials, or takes no
+        OTLP. Two requests, which hold nothing of any project.
+        """
+        self._json("/api/2.0/mlflow/experiments/search", {"max_results": 1}, seconds=CHECK_SECONDS)
+        answer = self._request("/v1/traces", headers=_otlp_headers("0"), data=b"", seconds=CHECK_SECONDS)
+        # "no spans found", or whatever else an MLflow may say to an empty message, but not that there is no such place
+        if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED} or "html" in answer.content_type:
+            raise not_mlflow(self.url, answer)
 
     def send_spans(self, experiment_id: str, traces_data: bytes) -> None:
         """Add or replace spans: a TracesData or ExportTraceServiceRequest message. All of them or none."""
-        response = self._request(
-            "POST",
-            "/v1/traces",
-            experiment_id=experiment_id,
-            data=gzip.compress(traces_data, compresslevel=1),
-            headers={
-                "Content-Type": "application/x-protobuf",
-                "Content-Encoding": "gzip",
-                "X-MLflow-Experiment-Id": experiment_id,
-            },
-        )
-        if "html" in response.headers.get("Content-Type", ""):
-            raise self._not_mlflow(response)
+        headers = _otlp_headers(experiment_id) | {"Content-Encoding": "gzip"}
+        data = gzip.compress(traces_data, compresslevel=1)
+        answer = self._checked("/v1/traces", experiment_id, headers=headers, data=data, seconds=SPANS_SECONDS)
+        if "html" in answer.content_type:
+            raise not_mlflow(self.url, answer)
 
     def put_trace_info(self, experiment_id: str, trace_info: dict[str, Any]) -> None:
         """Create or overwrite what MLflow knows of a trace besides its spans (StartTraceV3)."""
-        self._json("POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": trace_info}}, experiment_id)
+        self._json("/api/3.0/mlflow/traces", {"trace": {"trace_info": trace_info}}, experiment_id)
 
     def find_traces(self, mlflow_trace_ids: Sequence[str], experiment_id: str) -> dict[str, RemoteTrace]:
-        """Those of the traces that exist, by id, whichever experiment they are in. One request, or two.
+        """Those of the traces that exist, by id, whichever experiment they are in. One request or two, and twice that
+        for each time that the answer had to be halved.
 
         With MLflow's basic auth, an account that is no administrator is refused where one of the traces does not exist
         or is in an experiment that it may not read. Then only those in the given experiment are found.
         """
         try:
-            found = self._json("POST", "/api/3.0/mlflow/traces/batchGetInfos", {"trace_ids": list(mlflow_trace_ids)})
+            return self._find_traces(mlflow_trace_ids, experiment_id)
+        except MlflowError as error:
+            middle = len(mlflow_trace_ids) // 2
+            if error.code != TOO_LONG or not middle:
+                raise
+        first = self.find_traces(mlflow_trace_ids[:middle], experiment_id)
+        return first | self.find_traces(mlflow_trace_ids[middle:], experiment_id)
+
+    def _find_traces(self, mlflow_trace_ids: Sequence[str], experiment_id: str) -> dict[str, RemoteTrace]:
+        path = "/api/3.0/mlflow/traces/batchGetInfos"
+        try:
+            found = self._json(path, {"trace_ids": list(mlflow_trace_ids)})
         except MlflowError as error:
             if error.systemic or error.code != "AUTH_ERROR":
                 raise
+            path = "/api/3.0/mlflow/traces/search"
             quoted = ", ".join(f"'{id_}'" for id_ in mlflow_trace_ids)
             location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
             query = {"locations": [location], "filter": f"trace.request_id IN ({quoted})", "max_results": 500}
-            found = self._json("POST", "/api/3.0/mlflow/traces/search", query, experiment_id)
-        traces = {}
-        for info in found.get("trace_infos") or found.get("traces") or []:
-            traces[info["trace_id"]] = RemoteTrace(
-                mlflow_trace_id=info["trace_id"],
-                experiment_id=str(info.get("trace_location", {}).get("mlflow_experiment", {}).get("experiment_id", "")),
-                owner=info.get("tags", {}).get(OWNER_TAG, ""),
-                state=info.get("state", ""),
-            )
-        return traces
+            found = self._json(path, query, experiment_id)
+        try:
+            traces = [_remote_trace(info) for info in found.get("trace_infos") or found.get("traces") or []]
+        except (AttributeError, KeyError, TypeError):
+            raise self._unexpected(path) from None
+        return {trace.mlflow_trace_id: trace for trace in traces}
 
     def delete_traces(self, experiment_id: str, mlflow_trace_ids: Sequence[str]) -> int:
         """Delete by id. Returns how many there were: an unknown id or the wrong experiment is not an error."""
+        path = "/api/3.0/mlflow/traces/delete-traces"
         body = {"experiment_id": experiment_id, "request_ids": list(mlflow_trace_ids)}
-        answer = self._json("POST", "/api/3.0/mlflow/traces/delete-traces", body, experiment_id)
-        return int(answer.get("traces_deleted", 0))
+        deleted = self._json(path, body, experiment_id).get("traces_deleted", 0)
+        if not isinstance(deleted, int):
+            raise self._unexpected(path)
+        return deleted
 
-    def _json(self, method: str, path: str, body: dict[str, Any], experiment_id: str = "") -> dict[str, Any]:
-        response = self._request(method, path, experiment_id=experiment_id, json=body)
-        try:
-            answer = response.json()
-        except requests.JSONDecodeError:
-            raise self._not_mlflow(response) from None
-        if not isinstance(answer, dict):
-            raise self._not_mlflow(response)
+    def _unexpected(self, path: str) -> MlflowError:
+        return not_mlflow(self.url, Answer(HTTPStatus.OK, f"unexpected JSON from {path}", b""))
+
+    def _json(
+        self, path: str, body: dict[str, Any], experiment_id: str = "", seconds: float | None = None
+    ) -> dict[str, Any]:
+        answer = self._checked(path, experiment_id, json=body, seconds=CALL_SECONDS if seconds is None else seconds)
+        found = json_object(answer)
+        if found is None:
+            raise not_mlflow(self.url, answer)
+        return found
+
+    def _checked(self, path: str, experiment_id: str, **options: Any) -> Answer:
+        """The answer, if its status is 200."""
+        answer = self._request(path, **options)
+        if answer.status != HTTPStatus.OK:
+            raise failure(self.url, answer, experiment_id)
         return answer
 
-    def _request(self, method: str, path: str, *, experiment_id: str = "", **options: Any) -> requests.Response:
+    def _request(self, path: str, *, seconds: float, **options: Any) -> Answer:
         try:
-            response = self._session.request(
-                method, self.url + path, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False, **options
+            return self._session.request(
+                "POST", self.url + path, seconds=seconds, max_bytes=MAX_ANSWER_BYTES, auth=self._auth, **options
             )
-        except requests.RequestException as error:
-            # The exception's text could repeat what was sent, so only its kind is told.
+        except NoAnswer as error:
             raise MlflowError(
                 "SERVICE_UNAVAILABLE",
                 f"MLflow does not answer at {self.url}. It is tried again.",
-                type(error).__name__,
+                str(error),
                 retryable=True,
                 systemic=True,
             ) from None
-        if response.status_code != HTTPStatus.OK:
-            raise self._error(response, experiment_id)
-        return response
-
-    def _not_mlflow(self, response: requests.Response) -> MlflowError:
-        return MlflowError(
-            "SERVICE_ERROR",
-            f"{self.url} answers, but not as an MLflow server of version 3.11 or later: check MLFLOW_TRACKING_URI, "
-            "which must include the server's --static-prefix if it has one.",
-            f"{response.status_code} {response.headers.get('Content-Type', '')}".strip(),
-            systemic=True,
-        )
-
-    def _error(self, response: requests.Response, experiment_id: str) -> MlflowError:
-        """What an answer other than 200 means."""
-        status = response.status_code
-        reason = f"{status} {_reason(response)}"
-        if status in RETRYABLE_STATUSES or STORE_FAILED in reason:
-            code = "TOO_MANY_REQUESTS" if status == HTTPStatus.TOO_MANY_REQUESTS else "SERVICE_ERROR"
-            return MlflowError(code, "MLflow could not store the trace now. It is tried again.", reason, retryable=True)
-        if status == HTTPStatus.UNAUTHORIZED:
-            return MlflowError(
-                "AUTH_ERROR",
-                "MLflow refuses the credentials: check MLFLOW_AUTHORIZATION (BASE_AUTH), MLFLOW_USERNAME and "
-                "MLFLOW_PASSWORD.",
-                reason,
-                systemic=True,
-            )
-        if status == HTTPStatus.FORBIDDEN and "Invalid Host header" in reason:
-            return MlflowError(
-                "AUTH_ERROR",
-                f"MLflow refuses the host name {self.host}: start it with --allowed-hosts {self.host} or set "
-                "MLFLOW_SERVER_ALLOWED_HOSTS there.",
-                reason,
-                systemic=True,
-            )
-        if status == HTTPStatus.FORBIDDEN:
-            return MlflowError(
-                "AUTH_ERROR",
-                f"The MLflow account lacks rights on experiment {experiment_id or '(any)'}: it needs EDIT to mirror "
-                "traces and MANAGE to delete them.",
-                reason,
-            )
-        if _error_code(response) == "RESOURCE_DOES_NOT_EXIST":
-            return MlflowError(
-                "NOT_FOUND",
-                f"MLflow has no experiment with the id {experiment_id}: create it there, or set another in the "
-                "project's settings or in MLFLOW_DEFAULT_EXPERIMENT_ID.",
-                reason,
-            )
-        if status == HTTPStatus.NOT_FOUND or status < HTTPStatus.BAD_REQUEST:
-            return self._not_mlflow(response)
-        if status == HTTPStatus.NOT_IMPLEMENTED:
-            return MlflowError(
-                "SERVICE_ERROR",
-                "MLflow's store takes no spans: start the server with a database as its --backend-store-uri.",
-                reason,
-                systemic=True,
-            )
-        if "'active' state" in reason:
-            return MlflowError(
-                "INVALID_ARGUMENT",
-                f"Experiment {experiment_id} is deleted in MLflow: restore it there, or set another in the project's "
-                "settings.",
-                reason,
-            )
-        return MlflowError("INVALID_ARGUMENT", "MLflow refuses this trace; trying again would not help.", reason)
+        except AnswerTooLong:
+            raise MlflowError(
+                TOO_LONG,
+                f"An answer of {self.url} is longer than {MAX_ANSWER_BYTES:,} bytes: is it MLflow?",
+                retryable=True,
+            ) from None
+        except requests.RequestException as error:
+            # The exception's text could repeat what was sent, so only its kind is told.
+            raise MlflowError("INVALID_ARGUMENT", "This can't be sent to MLflow.", type(error).__name__) from None
 
 
-def _error_body(response: requests.Response) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except requests.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
+def _otlp_headers(experiment_id: str) -> dict[str, str]:
+    return {"Content-Type": "application/x-protobuf", "X-MLflow-Experiment-Id": experiment_id}
 
 
-def _error_code(response: requests.Response) -> str:
-    return str(_error_body(response).get("error_code", ""))
-
-
-def _reason(response: requests.Response) -> str:
-    """MLflow's message, FastAPI's detail or, where it is plain, the text."""
-    body = _error_body(response)
-    text = body.get("message") or body.get("detail")
-    if text is None:
-        text = "" if "html" in response.headers.get("Content-Type", "") else response.text
-    return str(text).strip()[:MAX_REASON_CHARACTERS]
+def _remote_trace(info: dict[str, Any]) -> RemoteTrace:
+    location = info.get("trace_location", {}).get("mlflow_experiment", {})
+    return RemoteTrace(
+        mlflow_trace_id=info["trace_id"],
+        experiment_id=str(location.get("experiment_id", "")),
+        owner=str(info.get("tags", {}).get(OWNER_TAG, "")),
+    )

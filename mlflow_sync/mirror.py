@@ -7,11 +7,11 @@ whole trace.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from rq.timeouts import JobTimeoutException
 
@@ -20,7 +20,7 @@ from mlflow_sync.client import MlflowClient, MlflowError
 from mlflow_sync.costs import Cost, span_cost
 from mlflow_sync.mapping import Identity, mlflow_id, span_batch, trace_info
 from mlflow_sync.models import MlflowTrace
-from projects.models import Project
+from projects.models import EXPERIMENT_ID, Project
 from spans.batches import batches
 from spans.logs import attach_logs
 from spans.models import Span
@@ -37,66 +37,89 @@ Step = MlflowTrace.Step
 
 
 def mirror(keys: Iterable[UUID], client: MlflowClient) -> int:
-    """Bring MLflow up to date with these traces: deletions together, then the others one by one. Returns the successes.
+    """Bring MLflow up to date with these traces: deletions together, then the others in this order. Returns the
+    successes.
 
     Rows that others have or that have nothing to do are left alone. What fails is recorded in the row. Raises
     MlflowError where every other trace would fail too (MLflow is down, the credentials are wrong); the rest stays due.
     """
-    rows = MlflowTrace.objects.filter(pk__in=list(keys)).order_by("next_try_at", "pk")
-    gone = [row.pk for row in rows if row.delete_requested_at is not None]
+    keys = list(keys)
+    rows = MlflowTrace.objects.in_bulk(keys)
+    gone: dict[str, list[UUID]] = defaultdict(list)
+    for key, row in rows.items():
+        if row.delete_requested_at is not None:
+            gone[row.experiment_id].append(key)
     done = 0
-    for part in batches(gone, IDS_A_DELETION):
-        batch = [claimed for key in part if (claimed := claim(key))]
-        done += _delete_or_record(batch, client)
-    for row in rows:
-        if row.delete_requested_at is None and (claimed := claim(row.pk)):
-            done += _mirror_or_record(claimed, client)
+    for of_experiment in gone.values():
+        for part in batches(of_experiment, IDS_A_DELETION):
+            done += _try([claimed for key in part if (claimed := claim(key))], client, _delete)
+    for key in keys:
+        if key in rows and rows[key].delete_requested_at is None and (claimed := claim(key)):
+            done += _try([claimed], client, _mirror_one)
     return done
 
 
-def _mirror_or_record(row: MlflowTrace, client: MlflowClient) -> bool:
+def _try(
+    rows: Sequence[MlflowTrace], client: MlflowClient, work: Callable[[Sequence[MlflowTrace], MlflowClient], int]
+) -> int:
+    """Do the work of claimed rows and return the successes; what fails is recorded in the rows.
+
+    Raises MlflowError only if MLflow works for nobody, and what comes of this process's own database. All else is the
+    rows' own affair: nothing that a project sends or sets may stop what others sent.
+    """
     try:
-        _mirror_one(row, client)
+        return work(rows, client)
     except MlflowError as error:
-        record(row, error)
-        if error.systemic:
-            raise
+        down = error if error.systemic else None
+        if down is not None and (down := _whole_problem(client)) is None:
+            error = error.of_a_trace()
+        for row in rows:
+            record(row, down or error)
+        if down is not None:
+            raise down from None
     except ClaimLost:
-        logger.warning("Lost the claim of %s", row)
-    except (DatabaseError, JobTimeoutException):
+        logger.warning("Lost the claim of %s", rows[0])
+    except (OperationalError, InterfaceError, JobTimeoutException):
         raise
     except Exception as error:
-        # One trace that can't be mapped must neither stop the others nor be tried for ever.
-        logger.exception("Cannot mirror %s", row)
-        record(row, MlflowError("INTERNAL_SERVER_ERROR", "The mirror failed; its log says where.", repr(error)))
-    else:
-        return True
-    return False
+        logger.exception("Cannot mirror %s", rows[0])
+        for row in rows:
+            record(row, MlflowError("INTERNAL_SERVER_ERROR", "The mirror failed; its log says where.", repr(error)))
+    return 0
 
 
-def _mirror_one(row: MlflowTrace, client: MlflowClient) -> None:
-    """Send a claimed row's trace: spans, then what it is listed by, then look whether it is there.
+def _whole_problem(client: MlflowClient) -> MlflowError | None:
+    """Why MLflow works for nobody now; None if it answers a request that holds nothing of any project."""
+    try:
+        client.check()
+    except MlflowError as error:
+        return error
+    return None
+
+
+def _mirror_one(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
+    """Send the one claimed row's trace: spans, then what it is listed by, then look whether it is there.
 
     OTLP goes first, because a trace whose spans are missing is an error page in MLflow, while spans without the rest
     are a readable trace. Three queries, one for every 500 spans, and an update for each.
     """
+    (row,) = rows
     trace = Trace.objects.filter(pk=row.pk).first()
     project = Project.objects.filter(pk=row.project_id).first()
     if trace is None or project is None:
         # Deleted since the row was made, or about to be: with its project.
         update(row, delete_requested_at=timezone.now())
-        _delete([row], client)
-        return
+        return _delete(rows, client)
     identity = _identify(row, trace, project, client)
     cut_parents = _cycle_breakers(trace)
     tables = tables_for(project)
     span_count = 0
     calls: list[Cost] = []
-    for rows in span_pages(trace):
-        attach_logs(rows)
-        _send(identity, row.experiment_id, trace, rows, cut_parents, client)
-        span_count += len(rows)
-        calls += [cost for span in rows if span.counted and (cost := span_cost(span, tables))]
+    for spans in span_pages(trace):
+        attach_logs(spans)
+        _send(identity, row.experiment_id, trace, spans, cut_parents, client)
+        span_count += len(spans)
+        calls += [cost for span in spans if span.counted and (cost := span_cost(span, tables))]
         row.step = Step.ADD_TREE
         update(row, next_try_at=timezone.now() + CLAIM)
     client.put_trace_info(row.experiment_id, trace_info(identity, row.experiment_id, trace, calls))
@@ -114,6 +137,7 @@ def _mirror_one(row: MlflowTrace, client: MlflowClient) -> None:
         error_message="",
         error_reason="",
     )
+    return 1
 
 
 def _identify(row: MlflowTrace, trace: Trace, project: Project, client: MlflowClient) -> Identity:
@@ -124,7 +148,7 @@ def _identify(row: MlflowTrace, trace: Trace, project: Project, client: MlflowCl
     once, at least one sees the other's.
     """
     if row.mirrored_at is None:
-        row.experiment_id = project.effective_experiment_id
+        row.experiment_id = _experiment_of(project)
     if not row.mlflow_trace_id:
         plain = mlflow_id(trace.trace_id)
         there = client.find_traces([plain], row.experiment_id).get(plain)
@@ -136,6 +160,18 @@ def _identify(row: MlflowTrace, trace: Trace, project: Project, client: MlflowCl
         row.mlflow_trace_id = mlflow_id(row.pk.hex) if is_taken else plain
     update(row, mlflow_trace_id=row.mlflow_trace_id, experiment_id=row.experiment_id)
     return Identity(row.mlflow_trace_id, row.pk.hex, project.slug)
+
+
+def _experiment_of(project: Project) -> str:
+    """The project's experiment, which may stand there from before ids were looked at."""
+    experiment_id = project.effective_experiment_id
+    if not EXPERIMENT_ID.fullmatch(experiment_id):
+        raise MlflowError(
+            "INVALID_ARGUMENT",
+            f"{experiment_id!r} is no experiment id, which is a number: set another in the project's settings or in "
+            "MLFLOW_DEFAULT_EXPERIMENT_ID.",
+        )
+    return experiment_id
 
 
 def _cycle_breakers(trace: Trace) -> set[str]:
@@ -180,35 +216,23 @@ def _verify(row: MlflowTrace, identity: Identity, client: MlflowClient) -> None:
         )
 
 
-def _delete_or_record(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
-    try:
-        return _delete(rows, client)
-    except MlflowError as error:
-        for row in rows:
-            record(row, error)
-        if error.systemic:
-            raise
-    return 0
-
-
 def _delete(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
     """Delete claimed rows' traces in MLflow by their stored ids, look whether they are gone, and forget the rows.
 
-    A trace that carries another owner's tag is not ours and stays. Two or more requests.
+    The rows are of one experiment. A trace that carries another owner's tag is not ours and stays. No request for
+    traces that were never sent, else one if they are gone and three if not.
     """
-    experiments: dict[str, dict[str, MlflowTrace]] = defaultdict(dict)
-    for row in rows:
-        if row.mlflow_trace_id:
-            experiments[row.experiment_id][row.mlflow_trace_id] = row
+    known = {row.mlflow_trace_id: row for row in rows if row.mlflow_trace_id}
     left: set[str] = set()
-    for experiment_id, known in experiments.items():
+    if known:
+        experiment_id = rows[0].experiment_id
         found = client.find_traces(list(known), experiment_id)
-        ours = [id_ for id_, there in found.items() if there.owner in {"", known[id_].pk.hex}]
+        ours = [id_ for id_, there in found.items() if id_ in known and there.owner in {"", known[id_].pk.hex}]
         if ours:
             deleted = client.delete_traces(experiment_id, ours)
             if deleted != len(ours):
                 logger.warning("MLflow deleted %d of %d traces of experiment %s", deleted, len(ours), experiment_id)
-            left |= client.find_traces(ours, experiment_id).keys()
+            left = client.find_traces(ours, experiment_id).keys() & known.keys()
     for row in rows:
         if row.mlflow_trace_id in left:
             record(row, MlflowError("SERVICE_ERROR", "MLflow still has the trace. It is tried again.", retryable=True))

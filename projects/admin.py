@@ -31,9 +31,19 @@ class RetentionRuleInline(admin.TabularInline):  # type: ignore[type-arg]
     has_delete_permission = MemberInline.has_view_permission
 
 
+# What all projects share belongs to whoever runs the installation: what may come in, and where in MLflow it goes.
+OPERATORS_FIELDS = (
+    "mlflow_experiment_id",
+    "rate_limit_spans",
+    "rate_limit_requests",
+    "daily_quota_spans",
+    "daily_quota_bytes",
+)
+
+
 @admin.register(Project)
 class ProjectAdmin(ProjectScopedAdmin):
-    """Superusers make projects; owners change theirs."""
+    """Superusers make projects and set their limits and experiments; owners change the rest of theirs."""
 
     purpose = "Traces, keys and members belong to a project, which says what is mirrored, kept and let in."
     project_field = "pk"
@@ -60,7 +70,8 @@ class ProjectAdmin(ProjectScopedAdmin):
         (
             "Rate limits and daily quotas",
             {
-                "description": "Past them, senders are told when to come again (429, gRPC RESOURCE_EXHAUSTED).",
+                "description": "Past them, senders are told when to come again (429, gRPC RESOURCE_EXHAUSTED). "
+                "Superusers set them.",
                 "fields": (
                     ("rate_limit_spans", "rate_limit_requests"),
                     ("daily_quota_spans", "daily_quota_bytes"),
@@ -82,6 +93,10 @@ class ProjectAdmin(ProjectScopedAdmin):
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        is_superuser = bool(getattr(request.user, "is_superuser", False))
+        return self.readonly_fields if is_superuser else (*self.readonly_fields, *OPERATORS_FIELDS)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return super().get_prepopulated_fields(request, obj) if obj is None else {}

@@ -2,17 +2,20 @@
 
 import datetime
 import hashlib
+import re
 import secrets
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 
 from projects.known_keys import ForgettingQuerySet
 
 KEY_PREFIX_LENGTH = 12
+# As MLflow numbers them; its store keeps them as integers of 64 bits at most.
+EXPERIMENT_ID = re.compile(r"\A(?:0|[1-9][0-9]{0,17})\Z")
 
 
 class Project(models.Model):
@@ -30,7 +33,8 @@ class Project(models.Model):
         "MLflow experiment id",
         max_length=32,
         blank=True,
-        help_text="Numeric id of the experiment to mirror to. Empty: MLFLOW_DEFAULT_EXPERIMENT_ID.",
+        validators=[RegexValidator(EXPERIMENT_ID, "A number, as MLflow shows it.")],
+        help_text="Number of the experiment to mirror to; superusers set it. Empty: MLFLOW_DEFAULT_EXPERIMENT_ID.",
     )
     mirror_policy = models.CharField(max_length=10, choices=MirrorPolicy, default=MirrorPolicy.ALL)
     mirror_sample_percent = models.PositiveSmallIntegerField(

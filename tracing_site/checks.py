@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from mlflow_sync.client import is_enabled
+from mlflow_sync.client import address_credentials, is_enabled
+from projects.models import EXPERIMENT_ID
 
 MIN_BODY_BYTES = 64 * 1024
 MAX_BODY_BYTES = 2**31 - 1
@@ -55,7 +56,37 @@ def check_addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
 
 
 @register
+def check_mlflow_experiment(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if EXPERIMENT_ID.fullmatch(settings.MLFLOW_DEFAULT_EXPERIMENT_ID):
+        return []
+    return [
+        Error(
+            "MLFLOW_DEFAULT_EXPERIMENT_ID is no experiment id.",
+            hint="A number, as MLflow shows it.",
+            id="tracing.E008",
+        )
+    ]
+
+
+@register
 def check_mlflow_authorization(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    in_address = address_credentials()
+    if in_address is not None and settings.MLFLOW_AUTHORIZATION == "BASE_AUTH":
+        return [
+            Error(
+                "There is a name for MLflow in MLFLOW_TRACKING_URI, and another with MLFLOW_AUTHORIZATION.",
+                hint="Leave one of the two out.",
+                id="tracing.E009",
+            )
+        ]
+    if in_address is not None and not all(in_address):
+        return [
+            Error(
+                "MLFLOW_TRACKING_URI has a name without a password, or a password without a name.",
+                hint="http://NAME:PASSWORD@host:5000, with % codes for characters that an address can't hold.",
+                id="tracing.E009",
+            )
+        ]
     if settings.MLFLOW_AUTHORIZATION not in {"NO_AUTH", "BASE_AUTH"}:
         return [Error("MLFLOW_AUTHORIZATION is unknown.", hint="NO_AUTH or BASE_AUTH.", id="tracing.E006")]
     if settings.MLFLOW_AUTHORIZATION == "BASE_AUTH" and not (settings.MLFLOW_USERNAME and settings.MLFLOW_PASSWORD):
@@ -94,6 +125,7 @@ def check_deployment(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[C
 def is_url(text: str, *schemes: str) -> bool:
     try:
         parts = urlsplit(text)
+        has_port = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    return parts.scheme in schemes and bool(parts.hostname)
+    return parts.scheme in schemes and bool(parts.hostname) and has_port

@@ -242,3 +242,37 @@ def test_a_new_account_may_sign_in(admin_client):
     client = Client()
     client.post("/admin/login/", {"username": "ana", "password": "correct horse"})
     assert "You are not a member of a project yet" in client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["mlflow_experiment_id", "rate_limit_spans", "rate_limit_requests", "daily_quota_spans", "daily_quota_bytes"],
+)
+def test_limits_and_the_experiment_are_set_by_superusers_only(owner, admin_client, project, field):
+    page = f"{PROJECTS}{project.pk}/change/"
+    assert f'name="{field}"' not in owner.get(page).content.decode()
+    assert owner.post(page, project_form(project, **{field: "17", "name": "Renamed"})).status_code == 302
+    project.refresh_from_db()
+    assert project.name == "Renamed"
+    assert getattr(project, field) in (None, "")
+    assert admin_client.post(page, project_form(project, **{field: "17"})).status_code == 302
+    project.refresh_from_db()
+    assert str(getattr(project, field)) == "17"
+
+
+@pytest.mark.parametrize("experiment_id", ["7\r\nX: y", "../7", "7/8", "٧", "+7", "07", "1" * 19, "name"])
+def test_an_experiment_is_a_number(admin_client, project, experiment_id):
+    response = admin_client.post(
+        f"{PROJECTS}{project.pk}/change/", project_form(project, mlflow_experiment_id=experiment_id)
+    )
+    assert "A number, as MLflow shows it." in response.content.decode()
+    project.refresh_from_db()
+    assert project.mlflow_experiment_id == ""
+
+
+@pytest.mark.parametrize("experiment_id", ["0", "7", "123456789012345678"])
+def test_an_experiment_may_be_any_number_of_mlflows(admin_client, project, experiment_id):
+    form = project_form(project, mlflow_experiment_id=experiment_id)
+    assert admin_client.post(f"{PROJECTS}{project.pk}/change/", form).status_code == 302
+    project.refresh_from_db()
+    assert project.mlflow_experiment_id == experiment_id

@@ -75,6 +75,19 @@ def test_the_deployment_check_is_clean_in_production_settings():
         ({"PUBLIC_URL": "traces.example.org"}, "tracing.E005"),
         ({"MLFLOW_AUTHORIZATION": "BEARER"}, "tracing.E006"),
         ({"MLFLOW_AUTHORIZATION": "BASE_AUTH"}, "tracing.E007"),
+        ({"MLFLOW_TRACKING_URI": "http://mlflow:port"}, "tracing.E004"),
+        ({"MLFLOW_DEFAULT_EXPERIMENT_ID": "7/.."}, "tracing.E008"),
+        ({"MLFLOW_TRACKING_URI": "http://name@mlflow:5000"}, "tracing.E009"),
+        ({"MLFLOW_TRACKING_URI": "http://:secret@mlflow:5000"}, "tracing.E009"),
+        (
+            {
+                "MLFLOW_TRACKING_URI": "http://name:secret@mlflow:5000",
+                "MLFLOW_AUTHORIZATION": "BASE_AUTH",
+                "MLFLOW_USERNAME": "name",
+                "MLFLOW_PASSWORD": "secret",
+            },
+            "tracing.E009",
+        ),
         ({"AUTH_KEY": "short"}, "tracing.W001"),
         ({"DATABASE_URL": ""}, "tracing.W002"),
     ],
@@ -83,6 +96,7 @@ def test_a_wrong_setting_is_named_with_a_hint(changes, identifier):
     done = manage("check", "--deploy", "--fail-level", "WARNING", **(PRODUCTION | changes))
     assert done.returncode == 1
     assert identifier in done.stderr
+    assert "secret" not in done.stdout + done.stderr
     assert "HINT" in done.stderr
 
 
