@@ -258,7 +258,11 @@ def message_key(message: Message) -> str:
         elif kind == "tool_result":
             said.append(f"result {_plain(part.get('result'))}")
         elif kind == "media":
-            said.append(f"media {part.get('mime_type')} {part.get('uri')}")
+            said.append(
+                f"media {part.get('mime_type')} {part.get('file_id') or part.get('uri')} {part.get('transcript')}"
+            )
+        elif kind == "unknown":
+            said.append(f"{part.get('name')} {_plain(part.get('value'))}")
     text = "\n".join(item for item in said if item)
     if not text and any(part["type"] == "reasoning" for part in message["parts"]):
         text = "reasoning"

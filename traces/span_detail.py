@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from spans.models import Span, SpanKind, StatusCode
 from spans.project_tables import tables_for
 from spans.semconv.content import SpanContent, content
+from spans.semconv.parts import text_of_result
 from spans.timestamps import format_duration
 from traces.models import Trace
 from traces.shown import Message, Text, shown, shown_messages
@@ -150,7 +151,7 @@ def _sections(found: SpanContent) -> list[Section]:
     if found.documents:
         sections.append(Section(f"Documents ({len(found.documents)})", documents=_documents(found.documents)))
     if found.tool_result is not None:
-        sections.append(Section("Tool result", body=shown(found.tool_result)))
+        sections.append(Section("Tool result", body=shown(text_of_result(found.tool_result))))
     elif found.output_messages:
         sections.append(Section("Output", messages=shown_messages(found.output_messages)))
     elif found.output is not None and not found.documents:

@@ -140,13 +140,15 @@ def trace_input(top: SummaryRow, ordered: Sequence[SummaryRow]) -> str:
 
 
 def trace_output(top: SummaryRow, ordered: Sequence[SummaryRow]) -> str:
-    """The root's output, else that of the agent, chain or model call that ended last and has one, else of any span.
+    """The root's output, else that of the agent, chain or model call that ended last and has one, else of any span but
+    a tool: what a tool gave back is no answer, unless the tool is all that was asked for.
 
     An output that the SDK cut off with three dots is taken from a span that has it whole.
     """
     if top.output_preview:
         return _uncut(top.output_preview, ordered) if top.output_preview.endswith(CUT_OFF) else top.output_preview
-    with_output = [row for row in ordered if row.output_preview]
+    is_tool = top.span_type == "TOOL"
+    with_output = [row for row in ordered if row.output_preview and (row.span_type != "TOOL" or is_tool)]
     if not with_output:
         return ""
     answers = [row for row in with_output if row.span_type in ANSWERING_TYPES]

@@ -10,9 +10,10 @@ from spans.semconv.failures import control_flow, judge
 from spans.semconv.fields import FIELDS
 from spans.semconv.json_values import as_text, decode_json
 from spans.semconv.lookup import Rule
+from spans.semconv.media import without_bytes, without_bytes_in_text
 from spans.semconv.messages import Message, messages_of, tool_result_in
 from spans.semconv.normalize import MODEL_CALLS, OPERATION_OF_TYPE, listed_price
-from spans.semconv.parts import text_of_parts
+from spans.semconv.parts import result_of, text_of_parts
 from spans.semconv.previews import readable, readable_messages
 from spans.semconv.providers import canonical_provider
 from spans.semconv.shapes import documents_of, tools_of
@@ -133,23 +134,31 @@ def _set_failure(result: SpanContent, span: SpanLike, tool_output: Any) -> None:
 def _set_messages(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> None:
     if "input_messages" in found:
         raw, rule = found["input_messages"]
-        _set(result, "input_messages", messages_of(raw, "user"), rule)
+        _set(result, "input_messages", _readable_messages(raw, "user"), rule)
     if "output_messages" in found:
         raw, rule = found["output_messages"]
-        _set(result, "output_messages", messages_of(raw, "assistant"), rule)
+        _set(result, "output_messages", _readable_messages(raw, "assistant"), rule)
     if "system_instructions" in found and not any(message["role"] == "system" for message in result.input_messages):
         raw, rule = found["system_instructions"]
-        parts = [part for message in messages_of(raw, "system") for part in message["parts"]]
+        parts = [part for message in _readable_messages(raw, "system") for part in message["parts"]]
         if parts:
             result.input_messages = [{"role": "system", "parts": parts}, *result.input_messages]
             result.normalization.setdefault("input_messages", {"rule": rule.label, "attribute": rule.source.describe()})
+
+
+def _readable_messages(value: Any, role: str) -> list[Message]:
+    """Messages whose texts hold no bytes."""
+    messages = messages_of(value, role)
+    for message in messages:
+        message["parts"] = [without_bytes(part) for part in message["parts"]]
+    return messages
 
 
 def _set_lists(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> None:
     for name, read in (("documents", documents_of), ("tool_definitions", tools_of)):
         if name in found:
             raw, rule = found[name]
-            items = read(raw)
+            items = without_bytes(read(raw))
             if items or raw == []:
                 _set(result, name, items, rule)
 
@@ -163,7 +172,7 @@ def _set_input_and_output(result: SpanContent, found: dict[str, tuple[Any, Rule]
             result.normalization[name] = result.normalization[f"{name}_messages"]
         elif has_value:
             raw, rule = found[name]
-            _set(result, name, as_text(raw), rule)
+            _set(result, name, without_bytes_in_text(as_text(raw)), rule)
         elif messages:
             setattr(result, name, as_text([part for message in messages for part in message["parts"]]))
             result.normalization[name] = result.normalization[f"{name}_messages"]
@@ -179,7 +188,8 @@ def _set_readable(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> No
         if not text and name in found and not failed:
             raw = found[name][0]
             text = readable(raw, output=output) if output or result.span_type != "TOOL" else as_text(raw)
-        setattr(result, f"{name}_text", text or readable_messages(messages, output=output))
+        text = without_bytes_in_text(text or readable_messages(messages, output=output))
+        setattr(result, f"{name}_text", text)
 
 
 def _text_of_messages(messages: list[Message], *, answer: bool) -> str:
@@ -206,11 +216,13 @@ def _derive(result: SpanContent, span: SpanLike) -> None:
             if getattr(result, name) is None and getattr(result, whole) is not None:
                 setattr(result, name, decode_json(getattr(result, whole)))
                 result.normalization[name] = result.normalization[whole]
+        result.tool_arguments = without_bytes(result.tool_arguments)
         if part := tool_result_in(result.tool_result):
             result.tool_result = decode_json(part["result"])
             if part["id"] and not result.tool_call_id:
                 result.tool_call_id = part["id"]
                 result.normalization["tool_call_id"] = result.normalization["tool_result"]
+        result.tool_result = result_of(result.tool_result)
     if result.span_type == "EMBEDDING" and not result.embedding_inputs and result.input_messages:
         texts = [text_of_parts(message["parts"]) for message in result.input_messages]
         result.embedding_inputs = [text for text in texts if text]

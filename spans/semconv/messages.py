@@ -2,11 +2,15 @@
 
 A message is {"role": "system" | "user" | "assistant" | "tool", "parts": [...]}, with "name" and "finish_reason" where
 known. Its parts:
-    {"type": "text", "text": ...}
+    {"type": "text", "text": ...}    "citations" as they were sent, where it has some
     {"type": "reasoning", "text": ...}
     {"type": "tool_call", "id": ..., "name": ..., "arguments": ...}
     {"type": "tool_result", "id": ..., "name": ..., "result": ...}
     {"type": "media", "modality": "image" | "audio" | "video" | "file", "mime_type": ..., "uri": ...}    never the bytes
+    {"type": "unknown", "name": its own type, "value": ...}    any other
+A call that the provider runs itself has "hosted", its own type, and "server" where it is an MCP server's; so has its
+result. A result is a text, a JSON value, or a list of text and media parts. Media have "file_id", "name", "transcript"
+and "text" where known.
 
 Read are: OpenTelemetry's parts, OpenAI's chat and Responses items, Anthropic's blocks, Gemini's contents, Bedrock's
 and Strands' blocks, LangChain's serialised messages, OpenInference's attributes, BeeAI's, LlamaIndex's, Vercel's and
@@ -16,8 +20,19 @@ pydantic-ai's messages.
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from spans.semconv.hosted_tools import grounding_of, is_call, is_result, kind_of
 from spans.semconv.json_values import decode_json
-from spans.semconv.parts import Part, part_of, parts_of, text_of_parts, tool_call_of
+from spans.semconv.media import media_of
+from spans.semconv.parts import (
+    KNOWN_TYPES,
+    Part,
+    parts_in,
+    parts_of,
+    parts_of_hosted,
+    result_of,
+    text_of_parts,
+    tool_call_of,
+)
 
 Message: TypeAlias = dict[str, Any]
 
@@ -57,6 +72,10 @@ STANDALONE_ITEMS = {
     "tool_result": "tool",
     "tool-result": "tool",
 }
+# What tells a message, even one without content, from an item of another type
+MESSAGE_SIGNS = frozenset(
+    ("role", "content", "parts", "tool_calls", "toolCalls", "text", "blocks", "contents", "message")
+)
 # Beside "input" they tell a request of OpenAI's Responses API from other values.
 REQUEST_KEYS = frozenset(("model", "instructions", "tools"))
 # They tell a whole message, held by a choice, from a block of content.
@@ -82,7 +101,7 @@ def messages_of(value: Any, role: str = "user", depth: int = 0) -> list[Message]
         if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str) and value[0].lower() in ROLES:
             return [{"role": role_of(value[0], role), "parts": parts_of(value[1])}]
         return [message for item in value for message in messages_of(item, role, depth + 1)]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return [{"role": role, "parts": [{"type": "text", "text": str(value)}]}]
     for unwrap in (_from_request, _from_response):
         found = unwrap(value, role, depth)
@@ -105,7 +124,7 @@ def _from_request(value: Mapping[str, Any], role: str, depth: int) -> list[Messa
         return before + messages_of(value["input"], role, depth + 1)
     if isinstance(value.get("contents"), list) and "role" not in value:
         config = value.get("config")
-        holder = config if isinstance(config, Mapping) else value
+        holder = config if isinstance(config, dict) else value
         system = holder.get("system_instruction", holder.get("systemInstruction"))
         before = messages_of(system, "system", depth + 1) if system else []
         return before + messages_of(value["contents"], role, depth + 1)
@@ -116,7 +135,7 @@ def _from_response(value: Mapping[str, Any], role: str, depth: int) -> list[Mess
     if isinstance(choices := value.get("choices"), list):
         found = []
         for choice in choices:
-            if not isinstance(choice, Mapping):
+            if not isinstance(choice, dict):
                 continue
             inner = choice.get("message", choice.get("delta", choice.get("text")))
             for message in messages_of(inner, "assistant", depth + 1):
@@ -129,11 +148,10 @@ def _from_response(value: Mapping[str, Any], role: str, depth: int) -> list[Mess
     if isinstance(generations := value.get("generations"), list):
         return messages_of(generations, "assistant", depth + 1)
     if isinstance(candidates := value.get("candidates"), list):
-        contents = [item.get("content") for item in candidates if isinstance(item, Mapping)]
-        return messages_of(contents, "assistant", depth + 1)
+        return [message for item in candidates for message in _from_candidate(item, depth)]
     inner = value.get("message")
-    whole = isinstance(inner, Mapping) and not WHOLE_MESSAGE_KEYS.isdisjoint(inner)
-    if "content" not in value and (whole or (isinstance(inner, Mapping | str) and "role" not in value)):
+    whole = isinstance(inner, dict) and not WHOLE_MESSAGE_KEYS.isdisjoint(inner)
+    if "content" not in value and (whole or (isinstance(inner, dict | str) and "role" not in value)):
         reason = value.get("finish_reason")
         found = messages_of(inner, role_of(value.get("role"), role), depth + 1)
         if found and isinstance(reason, str):
@@ -142,31 +160,45 @@ def _from_response(value: Mapping[str, Any], role: str, depth: int) -> list[Mess
     return None
 
 
+def _from_candidate(candidate: Any, depth: int) -> list[Message]:
+    """Gemini's answer, with what was searched for it before its text."""
+    if not isinstance(candidate, dict):
+        return []
+    found = messages_of(candidate.get("content"), "assistant", depth + 1)
+    if searched := [part for tool in grounding_of(candidate) for part in parts_of_hosted(tool)]:
+        if not found:
+            return [{"role": "assistant", "parts": searched}]
+        found[0]["parts"] = searched + found[0]["parts"]
+    return found
+
+
 def message_of(value: Mapping[str, Any], role: str) -> Message | None:
     """One message, or None where a mapping is none."""
     kind = value.get("type")
     if not isinstance(kind, str):
         kind = ""
-    if isinstance(kwargs := value.get("kwargs"), Mapping) and isinstance(path := value.get("id"), list) and path:
+    if isinstance(kwargs := value.get("kwargs"), dict) and isinstance(path := value.get("id"), list) and path:
         return message_of({"role": path[-1], **kwargs, "type": None}, role)  # LangChain's serialised form
-    if kind in STANDALONE_ITEMS:
-        part = part_of(value)
-        return {"role": STANDALONE_ITEMS[kind], "parts": [part]} if part else None
+    if kind and (own_role := _role_of_item(kind, value, role)):
+        found = parts_in(value)
+        return {"role": own_role, "parts": found} if found else None
     for wrapper in ("completion", "prompt"):
-        if isinstance(inner := value.get(wrapper), Mapping):
+        if isinstance(inner := value.get(wrapper), dict):
             return message_of(inner, role)  # OpenInference's text completions
-    if isinstance(nested := value.get("data"), Mapping) and kind in ROLES:
+    if isinstance(nested := value.get("data"), dict) and kind in ROLES:
         return message_of({"role": kind, **nested}, role)  # LangChain's messages_to_dict
     named_role = value.get("role", value.get("kind", kind if kind in ROLES else value.get("source")))
-    found = role_of(named_role, role) if not value.get("tool_call_id") else "tool"
+    speaker = role_of(named_role, role) if not value.get("tool_call_id") else "tool"
     parts: list[Part] = []
     if reasoning := value.get("reasoning_content", value.get("reasoning")):
         parts += [{"type": "reasoning", "text": text_of_parts(parts_of(reasoning))}]
     content = next(
         (value[key] for key in ("content", "parts", "blocks", "text", "contents", "message") if value.get(key)), None
     )
+    if isinstance(audio := value.get("audio"), dict):  # OpenAI's spoken answer
+        parts.append(media_of({"type": "audio", **audio}, "audio"))
     calls = [part for call in _calls(value) if (part := tool_call_of(call))]
-    if found == "tool" and (value.get("tool_call_id") or value.get("id")):
+    if speaker == "tool" and (value.get("tool_call_id") or value.get("id")):
         result = {
             "type": "tool_result",
             "id": value.get("tool_call_id") or value.get("id"),
@@ -176,29 +208,43 @@ def message_of(value: Mapping[str, Any], role: str) -> Message | None:
         if inner and all(part["type"] == "tool_result" for part in inner):
             parts += inner
         else:
-            text = text_of_parts(inner)
-            parts.append({**result, "result": text if text else content})
+            only_text = isinstance(content, str) and all(part["type"] == "text" for part in inner)
+            parts.append({**result, "result": content if only_text else result_of(content)})
     elif not (calls and content in ('""', "")):  # an older SDK writes the missing text of a tool call as '""'
         parts += parts_of(content)
     seen = {part["id"] for part in parts if part["type"] == "tool_call"} - {""}
     parts += [call for call in calls if not call["id"] or call["id"] not in seen]
     if not parts and named_role is None:
         return None
-    message: Message = {"role": found, "parts": parts}
-    if isinstance(name := value.get("name"), str) and found != "tool":
+    message: Message = {"role": speaker, "parts": parts}
+    if isinstance(name := value.get("name"), str) and speaker != "tool":
         message["name"] = name
     if isinstance(reason := value.get("finish_reason"), str) and reason:
         message["finish_reason"] = reason
     return message
 
 
+def _role_of_item(kind: str, value: Mapping[str, Any], role: str) -> str:
+    """The role of an item that stands where messages do and is none; empty for a message."""
+    if kind in STANDALONE_ITEMS:
+        return STANDALONE_ITEMS[kind]
+    snake = kind_of(value)
+    if is_call(snake) or snake.endswith("_tool_result"):
+        return "assistant"
+    if is_result(snake, value):
+        return "tool"
+    if snake in KNOWN_TYPES or (kind not in ROLES and MESSAGE_SIGNS.isdisjoint(value)):
+        return role
+    return ""
+
+
 def _calls(value: Mapping[str, Any]) -> list[Any]:
     calls = decode_json(value.get("tool_calls", value.get("toolCalls")))
-    found = list(calls) if isinstance(calls, list) else []
+    found = list(calls) if isinstance(calls, list) else [calls] if isinstance(calls, dict) else []
     extra = value.get("additional_kwargs")
-    if not found and isinstance(extra, Mapping) and isinstance(extra.get("tool_calls"), list):
+    if not found and isinstance(extra, dict) and isinstance(extra.get("tool_calls"), list):
         found = list(extra["tool_calls"])
-    if isinstance(call := decode_json(value.get("function_call")), Mapping):
+    if isinstance(call := decode_json(value.get("function_call")), dict):
         found.append(call)
     elif name := value.get("function_call_name"):
         found.append({"name": name, "arguments": value.get("function_call_arguments_json")})
@@ -207,9 +253,9 @@ def _calls(value: Mapping[str, Any]) -> list[Any]:
 
 def tool_result_in(value: Any) -> Part | None:
     """The result in a message of a tool (LangChain's), which may stand alone below "output"."""
-    if isinstance(value, Mapping) and value.keys() == {"output"}:
+    if isinstance(value, dict) and value.keys() == {"output"}:
         value = decode_json(value["output"])
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     if not ("lc" in value or "tool_call_id" in value or (value.get("type") == "tool" and "data" in value)):
         return None
@@ -244,5 +290,5 @@ def without_pieces(messages: Any) -> Any:
     """Answers without the pieces of their streams, which some SDKs list before the whole: pieces have not finished."""
     if not isinstance(messages, list) or len(messages) < 2:
         return messages
-    whole = [item for item in messages if not isinstance(item, Mapping) or item.get("finish_reason") != ""]
+    whole = [item for item in messages if not isinstance(item, dict) or item.get("finish_reason") != ""]
     return whole or messages

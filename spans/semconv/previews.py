@@ -6,10 +6,15 @@ from typing import Any
 import orjson
 
 from spans.semconv.json_values import LARGE_TEXT, as_text, decode_json, unquote_json
+from spans.semconv.media import has_bytes, without_bytes_in_text
 from spans.semconv.messages import ROLES, Message, messages_of
-from spans.semconv.parts import text_of_parts
+from spans.semconv.parts import parts_of_result, text_of_parts, text_of_result
 
 PREVIEW_CHARACTERS = 500
+# So short a text is shown even if it is base64.
+FEW_CHARACTERS = 40
+# Base64 that begins in a preview shows within so many characters.
+LOOKED_AT = 2 * PREVIEW_CHARACTERS
 # Under these names requests and results keep the text that a person looks for, the likeliest first.
 INPUT_KEYS = (
     "messages", "input", "new_message", "query", "question", "prompt", "task", "user_prompt", "text", "content",
@@ -39,6 +44,8 @@ MAX_DEPTH = 6
 
 def line(text: str) -> str:
     """The beginning of a text on one line."""
+    if len(text) > FEW_CHARACTERS and has_bytes(text, LOOKED_AT):
+        text = without_bytes_in_text(text)
     cut = text.lstrip()[: PREVIEW_CHARACTERS + 1]
     # Where JSON has nothing to escape there is no control character; orjson sees that ten times faster than Python.
     if "  " in cut or (b"\\" in orjson.dumps(cut) and not cut.isprintable()):
@@ -64,6 +71,8 @@ def readable(value: Any, *, output: bool) -> str:
     if original is not None:
         if output and UNREAD_STREAM.search(original, 0, UNREAD_CHARACTERS):
             return ""  # the answer was still to be read; the model's call has it
+        if original[:1] in ("{", "[") and len(original) > LARGE_TEXT:
+            original = without_bytes_in_text(original)  # a large request is mostly the bytes of its media
         if original[:1] not in ("{", "[") or len(original) > LARGE_TEXT:
             return text_of_repr(original)
         value = decode_json(original)
@@ -76,6 +85,8 @@ def readable(value: Any, *, output: bool) -> str:
     text = _text(value, OUTPUT_KEYS if output else INPUT_KEYS, output, 0)
     if text is not None:
         return text
+    if parts := parts_of_result(value):
+        return text_of_result(parts)
     if original is not None and (_is_flat(value) or not any(hint in original for hint in VECTOR_HINTS)):
         return original
     return _json(value)
@@ -109,7 +120,7 @@ def _said(message: Message) -> str:
     if text := text_of_parts(message["parts"]):
         return text
     results = [part["result"] for part in message["parts"] if part["type"] == "tool_result"]
-    return "\n".join(as_text(result) for result in results if result not in (None, "")) or _calls_in([message])
+    return "\n".join(text_of_result(result) for result in results if result not in (None, "")) or _calls_in([message])
 
 
 def _answers(items: list[Any]) -> str:

@@ -97,9 +97,11 @@ def test_without_one_the_output_is_that_of_the_answer_that_ended_last():
     assert summarize(rows).output_preview == "second"
 
 
-def test_a_trace_of_tools_only_shows_what_the_tool_gave():
-    rows = [row("root"), row("tool", "root", span_type="TOOL", output_preview="14.1")]
-    assert summarize(rows).output_preview == "14.1"
+def test_what_a_tool_gave_is_a_traces_output_only_where_the_root_is_a_tool():
+    tool = row("tool", "root", at=1, span_type="TOOL", output_preview="14.1")
+    assert summarize([row("root", span_type="TOOL"), tool]).output_preview == "14.1"
+    for span_type in ("CHAIN", "AGENT", "UNKNOWN"):
+        assert summarize([row("root", span_type=span_type), tool]).output_preview == ""
 
 
 def test_without_a_root_input_the_first_call_tells_what_was_asked():

@@ -18,6 +18,8 @@ SPAN_KINDS = {
 }
 
 CALL = ("openinference.span.kind", re.compile("^LLM$"))
+# An answer of OpenAI's Responses API, whose hosted tools the instrumentations leave out of the messages.
+RESPONSE = ("output.value", re.compile(r'^\{\s*"id":\s*"resp_'))
 
 OPENINFERENCE = Convention(
     name="openinference",
@@ -27,7 +29,7 @@ OPENINFERENCE = Convention(
         "Before OpenTelemetry's own keys, because a span with both was made by an OpenInference "
         "instrumentation and its kind is the more exact one. llm.model_name is the model of the answer in "
         "most instrumentations, of the request in some; the requested model stands in the invocation "
-        "parameters."
+        "parameters. The output's value of the Responses API says more than the messages beside it."
     ),
     fields={
         "span_type": (Attribute("openinference.span.kind", values=SPAN_KINDS),),
@@ -64,8 +66,10 @@ OPENINFERENCE = Convention(
             Family("llm.input_messages."),
             Family("llm.prompts."),
             "llm.prompts",
+            Attribute("input.value", when=CALL, transform=lambda value: _request(value)),
         ),
         "output_messages": (
+            Attribute("output.value", when=RESPONSE, transform=lambda value: _response(value)),
             Family("llm.output_messages."),
             Family("llm.choices."),
         ),
@@ -85,6 +89,18 @@ OPENINFERENCE = Convention(
         "prompt_variables": ("llm.prompt_template.variables",),
     },
 )
+
+
+def _request(value: object) -> object:
+    """A request that holds messages, else None."""
+    is_one = isinstance(value, dict) and any(isinstance(value.get(key), list) for key in ("messages", "contents"))
+    return value if is_one else None
+
+
+def _response(value: object) -> object:
+    """The items of an answer, else None."""
+    items = value.get("output") if isinstance(value, dict) else None
+    return items if isinstance(items, list) and items else None
 
 
 def _texts_of(items: object) -> list[str]:

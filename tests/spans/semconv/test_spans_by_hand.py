@@ -128,9 +128,10 @@ def test_calls_of_tools_on_the_models_server_are_calls_of_tools():
         },
         scope="Experimental.Microsoft.Extensions.AI",
     )
+    hosted = {"hosted": "mcp_call"}
     assert content(record).output_messages[0]["parts"] == [
-        {"type": "tool_call", "id": "m1", "name": "find", "arguments": called},
-        {"type": "tool_result", "id": "m1", "name": "", "result": answered},
+        {"type": "tool_call", "id": "m1", "name": "find", "arguments": {"q": "Brno"}} | hosted | {"server": "maps"},
+        {"type": "tool_result", "id": "m1", "name": "mcp", "result": ["21"], "hosted": "mcp_tool_result"},
         {"type": "text", "text": "21"},
     ]
     loop = span("orchestrate_tools", {"gen_ai.operation.name": "orchestrate_tools"}, scope="x")
