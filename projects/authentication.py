@@ -16,29 +16,25 @@ from rest_framework.views import APIView
 from projects.known_keys import known_keys
 from projects.models import ApiKey, Project, ProjectMembership, hash_key
 from projects.request_context import project_id
+from projects.sent_keys import HOW_TO_SEND, describe_flaw, is_basic_only, readings, sent_values
 from projects.sessions import may_sign_in
 
 logger = logging.getLogger(__name__)
 
-KEY_HEADER = "x-bee-authorization"
 CHALLENGE = 'Bearer realm="tracing"'
 # Where the ASGI gate leaves the key that it has found, so that it is looked up once a request.
 SCOPE_ENTRY = "projects.api_key"
 
-MISSING_KEY = f"no API key: send the header {KEY_HEADER}: KEY or Authorization: Bearer KEY"
+MISSING_KEY = "no API key"
 INVALID_KEY = "invalid api key"
 
 
 class InvalidKey(Exception):
-    """There is no key in the headers, or it is unknown, expired or revoked."""
+    """There is no key in the headers, or it is unknown, expired or revoked. `reason` says which, and quotes nothing."""
 
-
-def key_text(headers: Mapping[str, str]) -> str | None:
-    """The key that the headers carry, or None. The mapping finds lower-case names."""
-    if text := headers.get(KEY_HEADER, "").strip():
-        return text
-    scheme, _, credentials = (headers.get("authorization") or "").partition(" ")
-    return credentials.strip() if scheme.lower() == "bearer" else None
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(f"{message}: {reason}")
+        self.reason = reason
 
 
 def known_key(headers: Mapping[str, str]) -> ApiKey | None:
@@ -46,27 +42,44 @@ def known_key(headers: Mapping[str, str]) -> ApiKey | None:
 
     Raises InvalidKey where there is none, or where it was looked up just now and not found.
     """
-    text = key_text(headers)
-    if not text:
-        raise InvalidKey(MISSING_KEY)
-    key_hash = hash_key(text)
-    if known_keys.is_refused(key_hash):
-        raise InvalidKey(INVALID_KEY)
-    return known_keys.get(key_hash)
+    texts = _sent_texts(headers)
+    if (reason := known_keys.refusal(_refused_hash(texts))) is not None:
+        raise InvalidKey(INVALID_KEY, reason)
+    return next((key for text in texts if (key := known_keys.get(hash_key(text)))), None)
 
 
 def find_key(headers: Mapping[str, str]) -> ApiKey:
     """The usable key that the headers carry, its project loaded. One query. Raises InvalidKey, DatabaseError."""
-    text = key_text(headers)
-    if not text:
-        raise InvalidKey(MISSING_KEY)
+    texts = _sent_texts(headers)
     changes = known_keys.changes
-    key = ApiKey.objects.lookup(text)
-    if key is None:
-        known_keys.refuse(hash_key(text), changes)
-        raise InvalidKey(INVALID_KEY)
-    known_keys.remember(key, changes)
-    return key
+    found = ApiKey.objects.with_texts(texts)
+    for key in found:
+        if key.is_usable:
+            known_keys.remember(key, changes)
+            return key
+    reason = _why_unusable(found[0]) if found else describe_flaw(headers)
+    known_keys.refuse(_refused_hash(texts), changes, reason)
+    raise InvalidKey(INVALID_KEY, reason)
+
+
+def _sent_texts(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What the headers may mean as the key, at least one text. Raises InvalidKey."""
+    if texts := readings(headers):
+        return texts
+    if sent_values(headers):
+        raise InvalidKey(INVALID_KEY, describe_flaw(headers))
+    raise InvalidKey(MISSING_KEY, HOW_TO_SEND)
+
+
+def _refused_hash(texts: tuple[str, ...]) -> str:
+    """What a refusal of all these texts is remembered by. No header's value has a line break."""
+    return hash_key("\n".join(texts))
+
+
+def _why_unusable(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return f"this API key was revoked on {key.revoked_at:%Y-%m-%d}"
+    return f"this API key expired on {key.expires_at:%Y-%m-%d at %H:%M} UTC"
 
 
 def note_use(key: ApiKey) -> None:
@@ -83,11 +96,13 @@ class KeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey] | None:
         key = request.META.get("asgi.scope", {}).get(SCOPE_ENTRY)
         if key is None:
-            if key_text(request.headers) is None:
+            if not sent_values(request.headers):
                 return None
             try:
                 key = find_key(request.headers)
             except InvalidKey as error:
+                if is_basic_only(request.headers) and request._request.user.is_authenticated:
+                    return None
                 raise AuthenticationFailed(str(error)) from error
             note_use(key)
             project_id.set(key.project_id)

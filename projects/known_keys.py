@@ -22,7 +22,7 @@ class KnownKeys:
     def __init__(self) -> None:
         self._lock = Lock()
         self._keys: dict[str, tuple[float, ApiKey]] = {}
-        self._refused: dict[str, float] = {}
+        self._refused: dict[str, tuple[float, str]] = {}
         self.changes = 0
 
     def get(self, key_hash: str) -> "ApiKey | None":
@@ -41,19 +41,21 @@ class KnownKeys:
                 self._keys.clear()
             self._keys[key.key_hash] = time.monotonic(), key
 
-    def is_refused(self, key_hash: str) -> bool:
-        """Whether the key was looked up just now and was not there, or not usable."""
-        refused_at = self._refused.get(key_hash)
-        return refused_at is not None and time.monotonic() - refused_at <= REMEMBERED_SECONDS
+    def refusal(self, key_hash: str) -> str | None:
+        """Why the key may not be used, if it was looked up just now and was not there, or not usable."""
+        refused = self._refused.get(key_hash)
+        if refused is None or time.monotonic() - refused[0] > REMEMBERED_SECONDS:
+            return None
+        return refused[1]
 
-    def refuse(self, key_hash: str, changes: int) -> None:
+    def refuse(self, key_hash: str, changes: int, reason: str) -> None:
         """Remember that a key may not be used, unless something has changed since `changes` was read."""
         with self._lock:
             if changes != self.changes:
                 return
             if len(self._refused) >= REMEMBERED_KEYS:
                 self._refused.clear()
-            self._refused[key_hash] = time.monotonic()
+            self._refused[key_hash] = time.monotonic(), reason
 
     def forget(self, **_: Any) -> None:
         """Forget all, since a key or a project changes, now and when the change is committed. A receiver of signals."""

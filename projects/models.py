@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -12,6 +13,7 @@ from django.db import models
 from django.utils import timezone
 
 from projects.known_keys import ForgettingQuerySet
+from projects.sent_keys import KEY_START
 
 KEY_PREFIX_LENGTH = 12
 # As MLflow numbers them; its store keeps them as integers of 64 bits at most.
@@ -112,26 +114,33 @@ def hash_key(key: str) -> str:
 
 class ApiKeyManager(models.Manager.from_queryset(ForgettingQuerySet)):  # type: ignore[misc]
     def lookup(self, key: str) -> "ApiKey | None":
-        """The usable key with this text, its project loaded, or None. One query; the comparison is of hashes.
+        """The usable key with this text, its project loaded, or None. One query."""
+        return next((row for row in self.with_texts([key]) if row.is_usable), None)
+
+    def with_texts(self, texts: Sequence[str]) -> "list[ApiKey]":
+        """The keys with these texts, in their order, usable or not, their projects loaded. One query, of hashes.
 
         Raw, because this query comes with every export, and building it from expressions costs four times as much.
         """
         fields = [field for field in Project._meta.concrete_fields if not isinstance(field, models.DateTimeField)]
+        names = [field.attname for field in fields]
         columns = ", ".join(f"project.{field.column} AS project__{field.attname}" for field in fields)
+        hashes = [hash_key(text) for text in texts]
         found = self.raw(
             f"SELECT key.*, {columns} FROM {ApiKey._meta.db_table} key "  # noqa: S608
-            f"JOIN {Project._meta.db_table} project ON project.id = key.project_id WHERE key.key_hash = %s",
-            [hash_key(key)],
+            f"JOIN {Project._meta.db_table} project ON project.id = key.project_id "
+            f"WHERE key.key_hash IN ({', '.join(['%s'] * len(hashes))})",
+            hashes,
         )
+        rows: list[ApiKey] = []
         for row in found:
-            names = [field.attname for field in fields]
             row.project = Project.from_db(self.db, names, [row.__dict__.pop(f"project__{name}") for name in names])
-            return row if row.is_usable else None
-        return None
+            rows.append(row)
+        return sorted(rows, key=lambda row: hashes.index(row.key_hash))
 
     def issue(self, project: Project, name: str, key: str | None = None, **fields: object) -> tuple["ApiKey", str]:
         """Make a key and return it with its text, which is not stored and can't be shown again."""
-        text = key or "llmt_" + secrets.token_urlsafe(32)
+        text = key or KEY_START + secrets.token_urlsafe(32)
         row = self.create(
             project=project,
             name=name,

@@ -91,6 +91,6 @@ def test_a_flood_of_wrong_keys_is_bounded_and_known_ones_stay(key, monkeypatch):
     known_keys.remember(key, known_keys.changes)
     monkeypatch.setattr(module, "REMEMBERED_KEYS", 3)
     for number in range(10):
-        known_keys.refuse(str(number), known_keys.changes)
+        known_keys.refuse(str(number), known_keys.changes, "unknown")
     assert len(known_keys._refused) <= 3
     assert known(key)

@@ -38,7 +38,7 @@ def test_the_first_start_shows_a_login_and_a_key_that_work(tmp_path):
     with servers.site(data_dir=tmp_path, AUTH_KEY="") as site:
         text = banner(site)
         password = re.search(r"user admin, password (\S+)", text)[1]
-        key = re.search(r"Bearer%20(\S+)\"", text)[1]
+        key = re.search(r"x-bee-authorization=(\S+)\"", text)[1]
         body = export_request(span()).SerializeToString()
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-protobuf"}
         assert requests.post(f"{site.url}/v1/traces", data=body, headers=headers, timeout=10).status_code == 200

@@ -15,6 +15,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from projects.authentication import INVALID_KEY
+from projects.sent_keys import HOW_TO_SEND
 from traces.database_faults import UNAVAILABLE, count_database_error, leave_read_only_session
 
 logger = logging.getLogger(__name__)
@@ -84,10 +85,9 @@ def from_exception(error: Exception) -> ApiError | None:
         case ApiError():
             return error
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            reason = str(error.detail)
-            if isinstance(error, exceptions.NotAuthenticated):
-                reason = "Send the header x-bee-authorization: KEY or Authorization: Bearer KEY."
-            return ApiError(401, "AUTH_ERROR", INVALID_KEY, "" if reason == INVALID_KEY else reason)
+            is_missing = isinstance(error, exceptions.NotAuthenticated)
+            reason = HOW_TO_SEND if is_missing else str(error.detail).removeprefix(f"{INVALID_KEY}: ")
+            return ApiError(401, "AUTH_ERROR", INVALID_KEY, reason[0].upper() + reason[1:])
         case exceptions.PermissionDenied() | PermissionDenied():
             return ApiError(403, "PERMISSION_DENIED", str(error) or "this is not allowed")
         case exceptions.MethodNotAllowed():

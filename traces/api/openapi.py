@@ -141,8 +141,17 @@ ERRORS = {
     ),
     401: OpenApiResponse(
         ErrorSerializer,
-        "No API key, or one that is unknown, expired or revoked.",
-        examples=[OpenApiExample("Wrong key", {"code": "AUTH_ERROR", "message": "invalid api key"})],
+        "No API key, or one that is unknown, expired or revoked; `reason` says what is wrong with the one sent.",
+        examples=[
+            OpenApiExample(
+                "Expired key",
+                {
+                    "code": "AUTH_ERROR",
+                    "message": "invalid api key",
+                    "reason": "This API key expired on 2026-03-01 at 10:30 UTC",
+                },
+            )
+        ],
     ),
     403: OpenApiResponse(ErrorSerializer, "The key lacks the scope, or the user the role."),
     404: OpenApiResponse(

@@ -63,12 +63,10 @@ def answer_encoding(content_type: str) -> Encoding:
 
 
 def parse(body: bytes, message_class: type[M], encoding: Encoding) -> M:
-    """The message in a body; no bytes are the empty message in both encodings. Raises OtlpError (400).
+    """The message in a body. No bytes are protobuf's empty message, and no JSON. Raises OtlpError (400).
 
     Nesting is limited to json_mapping.MAX_DEPTH messages in both encodings, which is what protobuf itself allows.
     """
-    if not body:
-        return message_class()
     return _parse_json(body, message_class) if encoding is Encoding.JSON else _parse_protobuf(body, message_class)
 
 

@@ -19,7 +19,7 @@ _STATUS = {
 }
 _ERRORS = {
     400: "The data can't be decoded. Don't send it again.",
-    401: "No API key, or one that is unknown, expired or revoked.",
+    401: "No API key, or one that is unknown, expired or revoked. The message says what is wrong with the one sent.",
     403: "The API key may not send spans.",
     408: "The body did not arrive in time.",
     413: "The body, or what it inflates to, is over MAX_BODY_BYTES.",

@@ -14,6 +14,7 @@ from google.rpc.status_pb2 import Status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -108,9 +109,33 @@ def test_a_message_survives_both_encodings(request: Message) -> None:
         assert parsed.SerializeToString(deterministic=True) == request.SerializeToString(deterministic=True)
 
 
-@pytest.mark.parametrize("encoding", list(Encoding))
-def test_no_bytes_are_an_empty_request(encoding: Encoding) -> None:
-    assert codec.parse(b"", ExportTraceServiceRequest, encoding) == ExportTraceServiceRequest()
+def test_no_bytes_are_an_empty_request_in_protobuf() -> None:
+    assert codec.parse(b"", ExportTraceServiceRequest, Encoding.PROTOBUF) == ExportTraceServiceRequest()
+
+
+NO_JSON_OBJECTS = [
+    b"",
+    b" ",
+    b"\r\n",
+    b"null",
+    b"[]",
+    b'""',
+    b"0",
+    b"false",
+    b"[{}]",
+    b"\xef\xbb\xbf",
+    b"\x00",
+    b"{}{}",
+]
+
+
+@pytest.mark.parametrize("body", NO_JSON_OBJECTS)
+@pytest.mark.parametrize(
+    "message_class", [ExportTraceServiceRequest, ExportLogsServiceRequest, ExportMetricsServiceRequest]
+)
+def test_what_is_no_json_object_is_malformed_for_every_signal(message_class: type[Message], body: bytes) -> None:
+    assert fault(codec.parse, body, message_class, Encoding.JSON) is BAD_DATA
+    assert codec.parse(b"{}", message_class, Encoding.JSON) == message_class()
 
 
 @pytest.mark.parametrize("kind", ["kvlist", "array"])

@@ -85,8 +85,16 @@ def test_without_a_right_key_it_is_unauthenticated(client: Client, metadata: Any
     assert error.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_the_key_may_be_a_bearer_token(client: Client) -> None:
-    client.export(b"", metadata=(("authorization", f"Bearer {client.key}"),))
+@pytest.mark.parametrize("form", ["Bearer {}", "Bearer%20{}", "Bearer+{}", '"{}"'])
+@pytest.mark.parametrize("name", ["authorization", "x-bee-authorization", "x-api-key"])
+def test_the_key_may_be_a_bearer_token(client: Client, name: str, form: str) -> None:
+    client.export(b"", metadata=((name, form.format(client.key)),))
+
+
+def test_it_says_what_was_wrong_with_the_key_that_was_sent(client: Client) -> None:
+    assert "no API key: send" in client.failure(b"", metadata=()).details()
+    for value, said in (("Bearer%20", "without a key"), (client.key[:-1], "its end is missing")):
+        assert said in client.failure(b"", metadata=(("authorization", value),)).details()
 
 
 def test_bad_data_is_an_invalid_argument(client: Client) -> None:

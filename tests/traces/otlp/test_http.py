@@ -64,9 +64,17 @@ def test_an_answer_in_json_is_an_empty_object(receiver: HttpReceiver) -> None:
     assert receiver.post(b"{}", content_type=JSON).body == b"{}"
 
 
-@pytest.mark.parametrize("media_type", [PROTOBUF, JSON])
-def test_a_request_without_bytes_is_a_success(receiver: HttpReceiver, media_type: str) -> None:
-    assert receiver.post(b"", content_type=media_type).status == 200
+def test_a_request_without_bytes_is_a_success_in_protobuf(receiver: HttpReceiver) -> None:
+    assert receiver.post(b"").status == 200
+    assert receiver.post(gzip.compress(b""), Content_Encoding="gzip").status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/logs", "/v1/metrics"])
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_a_request_without_bytes_is_malformed_in_json(receiver: HttpReceiver, path: str, coding: str) -> None:
+    content = gzip.compress(b"") if coding == "gzip" else b""
+    answer = receiver.post(content, path, content_type=JSON, Content_Encoding=coding)
+    assert (answer.status, status_of(answer, JSON).code) == (400, 3)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "", "application/protobuf"])
@@ -209,13 +217,23 @@ def test_key_header_names_are_case_insensitive(receiver: HttpReceiver, header: s
     connection.close()
 
 
-@pytest.mark.parametrize(("scheme", "status"), [("Bearer", 200), ("bearer", 200), ("Basic", 401), ("", 401)])
-def test_the_key_may_be_a_bearer_token(receiver: HttpReceiver, scheme: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [("Bearer {}", 200), ("bearer {}", 200), ("Bearer%20{}", 200), ("Bearer+{}", 200), ("{}", 200), ("Basic {}", 401)],
+)
+def test_the_key_may_be_a_bearer_token(receiver: HttpReceiver, form: str, status: int) -> None:
     connection = receiver.connect()
-    headers = {"Content-Type": PROTOBUF, "Authorization": f"{scheme} {receiver.key}"}
+    headers = {"Content-Type": PROTOBUF, "Authorization": form.format(receiver.key)}
     connection.request("POST", "/v1/traces", body(), headers)
     assert reply(connection).status == status
     connection.close()
+
+
+def test_a_401_says_what_was_wrong_with_the_key_that_was_sent(receiver: HttpReceiver) -> None:
+    for wrong, said in (("Bearer%20", "without a key"), (receiver.key[:-1], "its end is missing")):
+        answer = receiver.post(body(), x_bee_authorization=wrong)
+        assert (answer.status, said in status_of(answer, PROTOBUF).message) == (401, True)
+        assert wrong.encode() not in answer.body
 
 
 def test_keys_are_compared_exactly(receiver: HttpReceiver) -> None:

@@ -87,6 +87,7 @@ def test_other_log_records_are_acknowledged_and_counted(receiver: HttpReceiver) 
     [
         (b"\xff\xff", {}, 400),
         (b"{", {"content_type": "application/json"}, 400),
+        (b"", {"content_type": "application/json"}, 400),
         (b"", {"content_type": "text/plain"}, 415),
         (b"", {"x_bee_authorization": "wrong"}, 401),
     ],

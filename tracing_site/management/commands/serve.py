@@ -152,7 +152,7 @@ def answers(url: str) -> bool:
 def banner(first_start: FirstStart) -> str:
     web = local_url(settings.PORT)
     key = settings.AUTH_KEY or first_start.new_key
-    header = f"authorization=Bearer%20{quote(key, safe='') if key else 'YOUR-API-KEY'}"
+    header = f"x-bee-authorization={quote(key, safe='') if key else 'YOUR-API-KEY'}"
     if first_start.new_password:
         login = f"user {ADMIN_NAME}, password {first_start.new_password} (shown only now)"
     else:
