@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar, cast
 
 from django.conf import settings
@@ -61,9 +62,10 @@ def _set_policy(response: HttpResponseBase) -> None:
     response.headers.setdefault("Referrer-Policy", "same-origin")
 
 
-def error_page(request: HttpRequest, template: str, title: str, status: int) -> HttpResponse:
+def error_page(request: HttpRequest, template: str, title: str, status: int, **context: Any) -> HttpResponse:
     """A page of the admin that says why there is no other one."""
-    response = render(request, template, {**admin.site.each_context(request), "title": title}, status=status)
+    context = {**admin.site.each_context(request), "title": title, **context}
+    response = render(request, template, context, status=status)
     _set_policy(response)
     return response
 
@@ -86,6 +88,24 @@ class TracingAdminSite(admin.AdminSite):
             return response
 
         return cast(View, with_policy)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """No password is looked at where too many were wrong."""
+        sign_in = import_module("projects.sign_in")
+        seconds = sign_in.wait_seconds(request) if request.method == "POST" else 0
+        self.login_form = sign_in.SignInForm
+        if not seconds:
+            return super().login(request, extra_context)
+        title = "Too many failed sign-ins"
+        response = error_page(request, "429.html", title, 429, come_back=sign_in.come_back(seconds))
+        response.headers["Retry-After"], response.headers["Cache-Control"] = str(seconds), "no-store"
+        return response
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        view = import_string("projects.sign_in.OwnPasswordView")
+        request.current_app = self.name
+        context = {**self.each_context(request), **(extra_context or {})}
+        return cast(TemplateResponse, view.as_view(extra_context=context)(request))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Also where programs send traces: the address that the reader used, and the port for gRPC."""

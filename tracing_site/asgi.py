@@ -13,9 +13,10 @@ django_application = get_wsgi_application()
 from traces.otlp.gate import Gate  # noqa: E402 - our modules can be imported only now
 from traces.otlp.self_tracing import start_exporting  # noqa: E402
 from tracing_site.edge import OnlyPath, Probes, RequestLog  # noqa: E402
+from tracing_site.password_lane import PasswordLane  # noqa: E402
 
 start_exporting()
 
-application = RequestLog(Probes(django_application, Gate(django_application)))
+application = RequestLog(Probes(django_application, Gate(django_application, PasswordLane(django_application))))
 # Beside gRPC, on METRICS_PORT
 operations_application = RequestLog(Probes(django_application, OnlyPath(django_application, "/metrics")))

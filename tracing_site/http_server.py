@@ -76,6 +76,8 @@ def make_config(**changes: Any) -> WebConfig:
         "lifespan": "on",
         "log_config": None,
         "access_log": False,
+        "proxy_headers": bool(settings.TRUSTED_PROXIES),
+        "forwarded_allow_ips": settings.TRUSTED_PROXIES,
         "server_header": False,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": DRAIN_SECONDS,

@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -91,6 +92,15 @@ if PUBLIC_URL.startswith("https://"):
     CSRF_COOKIE_SECURE = True
 # HSTS for sibling domains and browsers' preload lists are not ours to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# Proxies whose X-Forwarded-For says where a request comes from: addresses and networks. Behind a proxy on this machine
+# its own address is right.
+TRUSTED_PROXIES = env("TRUSTED_PROXIES", "127.0.0.1,::1" if PUBLIC_URL else "")
+for _proxy in filter(None, TRUSTED_PROXIES.split(",")):
+    try:
+        ip_network(_proxy.strip())
+    except ValueError:
+        raise SystemExit(f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/8, not {_proxy!r}.") from None
 
 # Ingest
 AUTH_KEY = env("AUTH_KEY")
@@ -206,6 +216,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "projects.sessions.SessionAges",
+    "projects.origin.NoteOrigin",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -229,11 +240,20 @@ TEMPLATES = [
     },
 ]
 AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"max_similarity": 0.6},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 AUTHENTICATION_BACKENDS = ["projects.sessions.StampedBackend"]
 LOGIN_URL = "admin:login"
+# Wrong passwords within so many minutes: for an account from an address, and from an address for all accounts
+LOGIN_FAILURES = env_int("LOGIN_FAILURES", 5, 1)
+LOGIN_FAILURES_OF_ADDRESS = env_int("LOGIN_FAILURES_OF_ADDRESS", 30, 1)
+LOGIN_FAILURE_MINUTES = env_int("LOGIN_FAILURE_MINUTES", 15, 1)
 # How long a session lasts: unused, and in all
 SESSION_IDLE_MINUTES = env_int("SESSION_IDLE_MINUTES", 480, 1)
 SESSION_MAX_HOURS = env_int("SESSION_MAX_HOURS", 168, 1)

@@ -9,7 +9,7 @@ import io
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import orjson
@@ -54,10 +54,21 @@ class ClientGone(Exception):
     """The client closed the connection before its request was whole."""
 
 
-class Gate:
-    """ASGI application over Django's WSGI application."""
+class Lane(Protocol):
+    """A part of the site that has threads of its own."""
 
-    def __init__(self, django_application: Any) -> None:
+    def takes(self, scope: Scope) -> bool: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    def shutdown(self) -> None: ...
+
+
+class Gate:
+    """ASGI application over Django's WSGI application; what a lane takes has that one's threads."""
+
+    def __init__(self, django_application: Any, *lanes: Lane) -> None:
+        self.lanes = lanes
         self.django = django_application
         self.site = WSGIMiddleware(django_application, workers=settings.WEB_THREADS)
         self.threads = ExportThreads()
@@ -90,6 +101,8 @@ class Gate:
         await asyncio.to_thread(self.threads.flush)
         self.threads.shutdown()
         self.site.executor.shutdown(wait=False)
+        for lane in self.lanes:
+            lane.shutdown()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def answer_otlp(self, scope: Scope, receive: Receive) -> Answer | None:
@@ -147,8 +160,9 @@ class Gate:
             except OtlpError as error:
                 await send_answer(send, site_error(error))
                 return
+        lane = next((lane for lane in self.lanes if lane.takes(scope)), self.site)
         try:
-            await self.site(with_length(scope, len(body)), replay(body), send)  # type: ignore[arg-type]
+            await lane(with_length(scope, len(body)), replay(body), send)  # type: ignore[arg-type]
         finally:
             self.site_bodies.give_back(address, len(body))
 
