@@ -1,27 +1,21 @@
-"""The worker as a thread of the web process, for installations without Redis."""
+"""The worker as threads of the web process, for installations without Redis."""
 
 import threading
 
-from django.db import connections
-
-from mlflow_sync.jobs import EMBEDDED_TASKS, run_tasks
+from mlflow_sync.jobs import EMBEDDED_LANES, run_lanes
 
 STOP_SECONDS = 10
 
 
 class EmbeddedWorker:
-    """A running worker thread. `stop` lets it finish what it is at; beyond ten seconds it ends with the process."""
+    """A running worker. `stop` lets it finish what it is at; beyond ten seconds it ends with the process."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="embedded-worker", daemon=True)
+        self._thread = threading.Thread(
+            target=run_lanes, args=(EMBEDDED_LANES, self._stop), name="embedded worker", daemon=True
+        )
         self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            run_tasks(EMBEDDED_TASKS, self._stop)
-        finally:
-            connections.close_all()
 
     def stop(self) -> None:
         self._stop.set()

@@ -6,16 +6,15 @@ minute. Every function may run twice, and at the same time.
 
 import datetime
 import logging
-from collections.abc import Callable
-from threading import Event
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
 from time import monotonic
 from typing import NamedTuple
 from uuid import UUID
 
 import django_rq
 from django.core.management import call_command
-from django.db import DatabaseError, close_old_connections
-from django.db.models import F
+from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -24,6 +23,7 @@ from mlflow_sync.erasure import confirm_erasures
 from mlflow_sync.mirror import mirror
 from mlflow_sync.models import MirrorStatus, MlflowTrace
 from mlflow_sync.pull import pull
+from mlflow_sync.turns import due_in_turn
 from spans.batches import batches
 from spans.partitions import create_partitions
 from traces import retention, rollup, span_logs
@@ -47,11 +47,6 @@ def mirror_traces(keys: list[str]) -> int:
     return _mirror([UUID(key) for key in keys])
 
 
-def delete_expired() -> int:
-    """Job: delete traces past their retention; their rows then ask for the deletion in MLflow. Returns how many."""
-    return retention.delete_expired()
-
-
 def enqueue_due() -> bool:
     """Look for changed traces and give what is due to jobs. Returns whether there may be more."""
     if not is_enabled():
@@ -59,7 +54,7 @@ def enqueue_due() -> bool:
     pull()
     queue = django_rq.get_queue("default")
     free = MAX_QUEUED_JOBS - queue.count
-    keys = _due(free * TRACES_A_JOB) if free > 0 else []
+    keys = due_in_turn(free * TRACES_A_JOB) if free > 0 else []
     if not keys or not _is_mlflow_ready():
         return False
     now = timezone.now()
@@ -75,16 +70,10 @@ def mirror_due() -> bool:
     if not is_enabled():
         return False
     pull()
-    keys = _due(TRACES_A_JOB)
+    keys = due_in_turn(TRACES_A_JOB)
     if not keys or not _is_mlflow_ready():
         return False
     return _mirror(keys) > 0
-
-
-def _due(limit: int) -> list[UUID]:
-    """Keys of due rows: deletions of rows at rest, then whoever waits longest."""
-    due = MlflowTrace.objects.due(timezone.now()).order_by(F("next_try_at").asc(nulls_first=True))
-    return list(due.values_list("pk", flat=True)[:limit])
 
 
 def _is_mlflow_ready() -> bool:
@@ -120,18 +109,9 @@ def refresh_summaries() -> bool:
     return rollup.refresh_due() + span_logs.attach_pending() > 0
 
 
-def enqueue_deletion() -> bool:
-    """One expiry job an hour, however many cron processes ask for it."""
-    hour = timezone.now().strftime("%Y%m%d%H")
-    queue = django_rq.get_queue("default")
-    job_id = f"delete-expired-{hour}"
-    if queue.fetch_job(job_id) is None:
-        queue.enqueue(delete_expired, job_id=job_id, job_timeout=JOB_SECONDS, failure_ttl=FAILED_JOB_SECONDS)
-    return False
-
-
-def delete_expired_here() -> bool:
-    delete_expired()
+def delete_expired() -> bool:
+    """Delete traces past their retention; their rows then ask for the deletion in MLflow."""
+    retention.delete_expired()
     return False
 
 
@@ -153,20 +133,31 @@ class Task(NamedTuple):
     run: Callable[[], bool]
 
 
-CRON_TASKS = [
-    Task(1, refresh_summaries),
-    Task(2, enqueue_due),
-    Task(10, confirm_erasures),
-    Task(600, enqueue_deletion),
-    Task(3600, keep_house),
-]
-EMBEDDED_TASKS = [
-    Task(1, refresh_summaries),
-    Task(2, mirror_due),
-    Task(10, confirm_erasures),
-    Task(3600, delete_expired_here),
-    Task(3600, keep_house),
-]
+# Tasks of a lane run one after the other, and lanes beside each other: an MLflow that hangs holds up no expiry, a long
+# expiry no summary. What is not the mirror's is done where the lanes run; it needs the database and nothing else.
+SUMMARIES = [Task(1, refresh_summaries), Task(10, confirm_erasures)]
+UPKEEP = [Task(3600, keep_house), Task(3600, delete_expired)]
+CRON_LANES = {"summaries": SUMMARIES, "upkeep": UPKEEP, "mirror": [Task(2, enqueue_due)]}
+EMBEDDED_LANES = {"summaries": SUMMARIES, "upkeep": UPKEEP, "mirror": [Task(2, mirror_due)]}
+
+
+def run_lanes(lanes: Mapping[str, list[Task]], stop: Event) -> None:
+    """Run each lane in a thread of its own until `stop` is set; what is under way then is finished first."""
+    threads = [
+        Thread(target=_run_lane, args=(tasks, stop), name=f"worker {name}", daemon=True)
+        for name, tasks in lanes.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _run_lane(tasks: list[Task], stop: Event) -> None:
+    try:
+        run_tasks(tasks, stop)
+    finally:
+        connections.close_all()
 
 
 def run_tasks(tasks: list[Task], stop: Event) -> None:

@@ -106,9 +106,13 @@ class MlflowTrace(models.Model):
             models.Index(fields=["-created_at"], name="mlflow_newest"),
             models.Index(fields=["project", "-created_at"], name="mlflow_newest_of_project"),
             models.Index(fields=["trace_id"], name="mlflow_by_otel_id"),
-            models.Index(fields=["next_try_at"], name="mlflow_due", condition=Q(next_try_at__isnull=False)),
             models.Index(
-                fields=["delete_requested_at"], name="mlflow_deleting", condition=Q(delete_requested_at__isnull=False)
+                fields=["project", "next_try_at"], name="mlflow_due_of_project", condition=Q(next_try_at__isnull=False)
+            ),
+            models.Index(
+                fields=["project", "delete_requested_at"],
+                name="mlflow_deleting_of_project",
+                condition=Q(delete_requested_at__isnull=False),
             ),
             models.Index(
                 fields=["project", "-created_at"],

@@ -1,6 +1,7 @@
 """Worker processes on a real Redis and a real MLflow: together, killed, and started again."""
 
 import contextlib
+import datetime
 import signal
 import subprocess
 import sys
@@ -21,10 +22,13 @@ from django.utils import timezone
 
 from mlflow_sync import jobs
 from mlflow_sync.embedded import start_worker
-from mlflow_sync.jobs import Task, enqueue_deletion, enqueue_due, run_tasks
+from mlflow_sync.jobs import Task, enqueue_due, run_lanes, run_tasks
 from mlflow_sync.models import MlflowTrace
+from mlflow_sync.turns import due_in_turn
+from projects.models import Project
 from tests.builders import new_span_id, new_trace_id, span
 from tests.mlflow_sync.conftest import MlflowApi, let_waits_end, mirror_all, pull_now, wait_for
+from tests.mlflow_sync.hostile import hangs, hostile_server
 from tests.servers import ROOT, clean_environment
 from traces.models import Trace
 from traces.queries import delete_traces
@@ -138,12 +142,69 @@ def test_a_job_that_runs_twice_does_its_work_once(mlflow: MlflowApi, ingest: Ing
     assert jobs.mirror_traces([trace.pk.hex]) == 0
 
 
-def test_expiry_is_queued_once_an_hour(queue: Any) -> None:
-    enqueue_deletion()
-    enqueue_deletion()
-    assert queue.count == 1
-    (job,) = queue.jobs
-    assert job.timeout == jobs.JOB_SECONDS
+def test_a_lane_that_hangs_holds_up_no_other() -> None:
+    stop, hanging, done = threading.Event(), threading.Event(), threading.Event()
+
+    def hang() -> bool:
+        hanging.set()
+        return not stop.wait(30)
+
+    def work() -> bool:
+        if hanging.wait(10):
+            done.set()
+        return False
+
+    lanes = threading.Thread(target=run_lanes, args=({"mirror": [Task(1, hang)], "upkeep": [Task(1, work)]}, stop))
+    lanes.start()
+    assert done.wait(10)
+    stop.set()
+    lanes.join(10)
+    assert not lanes.is_alive()
+
+
+def test_expiry_does_not_wait_for_an_mlflow_that_hangs(ingest: Ingest, settings: Any) -> None:
+    with hostile_server() as server:
+        server.bad = hangs
+        settings.MLFLOW_TRACKING_URI = server.url
+        ingest(span())
+        expired = ingest(span())
+        Trace.objects.filter(pk=expired.pk).update(created_at=timezone.now() - datetime.timedelta(days=30))
+        pull_now()
+        let_waits_end()
+        worker = start_worker()
+        wait_for(lambda: server.requests, seconds=5)
+        wait_for(lambda: not Trace.objects.filter(pk=expired.pk).exists(), seconds=5)
+        assert len(server.requests) == 1, "the mirror still waits for its first answer"
+        settings.MLFLOW_TRACKING_URI = "off"
+        worker.stop()
+
+
+def test_cron_keeps_the_mirror_apart_too() -> None:
+    assert set(jobs.CRON_LANES) == set(jobs.EMBEDDED_LANES) == {"summaries", "upkeep", "mirror"}
+    assert [task.run for task in jobs.CRON_LANES["mirror"]] == [enqueue_due]
+
+
+def test_projects_take_turns(ingest: Ingest, project: Project, other_project: Project) -> None:
+    for _ in range(30):
+        ingest(span(), into=other_project)
+    ours = {ingest(span()).pk for _ in range(3)}
+    pull_now()
+    let_waits_end()
+    keys = due_in_turn(20)
+    assert len(keys) == 13
+    assert ours <= set(keys[:6]), "one of each in turn"
+    assert len(due_in_turn(1)) == 1
+    MlflowTrace.objects.update(next_try_at=None)
+    assert due_in_turn(20) == []
+    delete_traces([*ours])
+    assert set(due_in_turn(20)) == ours
+
+
+def test_a_deleted_projects_deletions_get_their_turn(ingest: Ingest, project: Project) -> None:
+    trace = ingest(span())
+    pull_now()
+    MlflowTrace.objects.update(next_try_at=None, delete_requested_at=timezone.now(), project_id=987_654)
+    assert due_in_turn(20) == [trace.pk]
 
 
 def test_the_embedded_worker_mirrors_without_redis_and_stops(mlflow: MlflowApi, ingest: Ingest) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from mlflow_sync.jobs import CRON_TASKS, run_tasks
+from mlflow_sync.jobs import CRON_LANES, run_lanes
 
 
 class Command(BaseCommand):
     help = (
-        "Give workers their jobs: what is due for MLflow every two seconds, expiry every hour; also make the "
-        "database's partitions ahead. Needs REDIS_URL. One process is enough, more do no harm. SIGTERM stops it."
+        "Give workers what is due for MLflow, and do what needs the database alone: expiry, summaries of large traces, "
+        "the database's partitions. Needs REDIS_URL. One process is enough, more do no harm. SIGTERM stops it."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -22,4 +22,4 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        run_tasks(CRON_TASKS, stop)
+        run_lanes(CRON_LANES, stop)

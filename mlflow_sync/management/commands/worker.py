@@ -8,13 +8,13 @@ import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from mlflow_sync.jobs import EMBEDDED_TASKS, run_tasks
+from mlflow_sync.jobs import EMBEDDED_LANES, run_lanes
 
 
 class Command(BaseCommand):
     help = (
-        "Mirror traces to MLflow and delete expired ones. With REDIS_URL it takes jobs from the queue, which `cron` "
-        "fills, and any number may run. Without, it does `cron`'s part too. SIGTERM lets it finish its job."
+        "Mirror traces to MLflow. With REDIS_URL it takes jobs from the queue, which `cron` fills, and any number may "
+        "run. Without, it does `cron`'s part too, such as deleting expired traces. SIGTERM lets it finish its job."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,4 +25,4 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         self.stdout.write("Working without Redis. Stop with Ctrl-C.")
-        run_tasks(EMBEDDED_TASKS, stop)
+        run_lanes(EMBEDDED_LANES, stop)
