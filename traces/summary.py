@@ -13,6 +13,8 @@ from traces.usage import CALL_CLASS, UsageRow, count_usage
 
 # What a trace's output may be taken from, where the root has none.
 ANSWERING_TYPES = frozenset(("AGENT", "CHAIN", "WORKFLOW", "TASK", "LLM", "CHAT_MODEL"))
+# A voice agent's words on their way to and from sound: of its traces neither what was asked nor what was answered.
+SPEECH = frozenset(("speech_to_text", "text_to_speech"))
 CUT_OFF = "..."
 # More does not fit into a trace's column.
 MAX_TRACE_COST_USD = Decimal(10**10 - 1)
@@ -25,6 +27,8 @@ class SummaryRow(UsageRow, OutcomeRow, Protocol):
     def name(self) -> str: ...
     @property
     def service_name(self) -> str: ...
+    @property
+    def operation_name(self) -> str: ...
     @property
     def kind(self) -> int: ...
     @property
@@ -134,25 +138,30 @@ def trace_input(top: SummaryRow, ordered: Sequence[SummaryRow]) -> str:
     """
     if top.input_preview:
         return top.input_preview
-    with_input = [row for row in ordered if row.input_preview and (row.span_type != "TOOL" or top.span_type == "TOOL")]
+    with_input = [row for row in ordered if row.input_preview and _speaks_for(row, top)]
     asked = [row for row in with_input if row.span_type in ANSWERING_TYPES]
     return next((row.input_preview for row in asked or with_input), "")
 
 
 def trace_output(top: SummaryRow, ordered: Sequence[SummaryRow]) -> str:
-    """The root's output, else that of the agent, chain or model call that ended last and has one, else of any span but
-    a tool: what a tool gave back is no answer, unless the tool is all that was asked for.
+    """The root's output, else that of the agent that ended last and has one, else of the chain or model call, else of
+    any span but a tool: what a tool gave back is no answer, unless the tool is all that was asked for.
 
     An output that the SDK cut off with three dots is taken from a span that has it whole.
     """
     if top.output_preview:
         return _uncut(top.output_preview, ordered) if top.output_preview.endswith(CUT_OFF) else top.output_preview
-    is_tool = top.span_type == "TOOL"
-    with_output = [row for row in ordered if row.output_preview and (row.span_type != "TOOL" or is_tool)]
+    with_output = [row for row in ordered if row.output_preview and _speaks_for(row, top)]
     if not with_output:
         return ""
+    agents = [row for row in with_output if row.span_type == "AGENT"]
     answers = [row for row in with_output if row.span_type in ANSWERING_TYPES]
-    return max(answers or with_output, key=lambda row: row.end_time_unix_nano).output_preview
+    return max(agents or answers or with_output, key=lambda row: row.end_time_unix_nano).output_preview
+
+
+def _speaks_for(row: SummaryRow, top: SummaryRow) -> bool:
+    """Whether what went into a span, or came out, may be the trace's."""
+    return (row.span_type != "TOOL" or top.span_type == "TOOL") and row.operation_name not in SPEECH
 
 
 def _uncut(output: str, ordered: Sequence[SummaryRow]) -> str:

@@ -1,7 +1,7 @@
 """One schema for what models read and write, whatever the provider or framework called it.
 
 A message is {"role": "system" | "user" | "assistant" | "tool", "parts": [...]}, with "name" and "finish_reason" where
-known. Its parts:
+known; the role of what stands between messages and nobody said is "other". Its parts:
     {"type": "text", "text": ...}    "citations" as they were sent, where it has some
     {"type": "reasoning", "text": ...}
     {"type": "tool_call", "id": ..., "name": ..., "arguments": ...}
@@ -233,9 +233,11 @@ def _role_of_item(kind: str, value: Mapping[str, Any], role: str) -> str:
         return "assistant"
     if is_result(snake, value):
         return "tool"
-    if snake in KNOWN_TYPES or (kind not in ROLES and MESSAGE_SIGNS.isdisjoint(value)):
+    if snake in KNOWN_TYPES:
         return role
-    return ""
+    if kind in ROLES or not MESSAGE_SIGNS.isdisjoint(value):
+        return ""
+    return "other" if role == "user" else role
 
 
 def _calls(value: Mapping[str, Any]) -> list[Any]:

@@ -16,11 +16,13 @@ from spans.semconv.conventions.gemini_cli import GEMINI_CLI
 from spans.semconv.conventions.genkit import GENKIT
 from spans.semconv.conventions.google_adk import GOOGLE_ADK
 from spans.semconv.conventions.haystack import HAYSTACK
+from spans.semconv.conventions.inference_servers import INFERENCE_SERVERS
 from spans.semconv.conventions.inferred import INFERRED
 from spans.semconv.conventions.langchain_js import LANGCHAIN_JS
 from spans.semconv.conventions.langfuse import LANGFUSE
 from spans.semconv.conventions.langsmith import LANGSMITH
 from spans.semconv.conventions.litellm import LITELLM
+from spans.semconv.conventions.livekit import LIVEKIT
 from spans.semconv.conventions.llama_index import LLAMA_INDEX, LLAMA_INDEX_OPENINFERENCE
 from spans.semconv.conventions.logfire_agents import LOGFIRE_AGENTS
 from spans.semconv.conventions.mastra import MASTRA
@@ -30,6 +32,7 @@ from spans.semconv.conventions.mlflow import MLFLOW, MLFLOW_AUTOLOG
 from spans.semconv.conventions.openinference import OPENINFERENCE
 from spans.semconv.conventions.openlit import OPENLIT
 from spans.semconv.conventions.otel_genai import OTEL_GENAI
+from spans.semconv.conventions.pipecat import PIPECAT
 from spans.semconv.conventions.plain import PLAIN
 from spans.semconv.conventions.pydantic_ai import PYDANTIC_AI
 from spans.semconv.conventions.quarkus_langchain4j import QUARKUS_LANGCHAIN4J
@@ -56,6 +59,8 @@ CONVENTIONS: tuple[Convention, ...] = (
     CODEX,
     GEMINI_CLI,
     LITELLM,
+    LIVEKIT,
+    PIPECAT,
     STRANDS,
     LOGFIRE_AGENTS,
     PYDANTIC_AI,
@@ -75,6 +80,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     LLAMA_INDEX,
     TRACELOOP,
     OTEL_GENAI,
+    INFERENCE_SERVERS,
     OPENLIT,
     MCP,
     GOOGLE_ADK,

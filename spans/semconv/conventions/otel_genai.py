@@ -164,6 +164,7 @@ OTEL_GENAI = Convention(
             Attribute("gen_ai.response.time_to_first_chunk", scale=1000),
             Attribute("gen_ai.client.operation.time_to_first_chunk", scale=1000),
             Attribute("gen_ai.server.time_to_first_token", scale=1000),
+            "copilot_chat.time_to_first_token",
         ),
         "agent_name": ("gen_ai.agent.name", "gen_ai.workflow.name"),
         "prompt_name": ("gen_ai.prompt.name",),
