@@ -14,6 +14,7 @@ from projects.models import Project
 from spans.batches import batches
 from spans.models import Span
 from spans.vacuum import give_back_space
+from traces.lists import forms_of_id
 from traces.models import RejectedSpans, Trace
 from traces.queries import delete_traces
 
@@ -37,7 +38,7 @@ class Subject:
 
     def traces(self) -> set[UUID]:
         """Keys of the traces. Two queries; the one for spans reads all of the project's, as no index knows them."""
-        named = {"project": self.project, f"{self.kind.value}_id": self.identifier}
+        named = {"project": self.project, f"{self.kind.value}_id__in": forms_of_id(self.identifier)}
         keys = set(Trace.objects.filter(**named).order_by().values_list("pk", flat=True))
         spans = Span.objects.filter(**named).order_by().values_list("trace_row", flat=True)
         return keys | set(spans.distinct())

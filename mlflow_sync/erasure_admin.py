@@ -20,7 +20,7 @@ from projects.scoped_admin import ProjectScopedAdmin
 class SubjectForm(forms.Form):
     project = forms.ModelChoiceField(Project.objects.none())
     kind = forms.ChoiceField(choices=Erasure.Kind.choices, label="Erase by")
-    identifier = forms.CharField(strip=False, max_length=10_000, label="Id", help_text="Exactly as it was sent.")
+    identifier = forms.CharField(strip=False, max_length=50_000, label="Id", help_text="Exactly as it was sent.")
 
     def __init__(self, data: Any, projects: QuerySet[Project]) -> None:
         super().__init__(data)

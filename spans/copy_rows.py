@@ -5,7 +5,7 @@ Source: PostgreSQL documentation, COPY, "Binary Format", and the receive functio
 
 import datetime
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from operator import attrgetter
 
@@ -29,6 +29,7 @@ JSON = ("attributes", "events", "links", "warnings")
 SHARED = ("service_name", "resource", "scope_name", "scope")
 COLUMNS = (*FIXED, *NULLABLE, *COST, *TEXT, *JSON, *SHARED)
 
+BLOCK_BYTES = 1024 * 1024
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
@@ -45,10 +46,13 @@ _jsons = attrgetter(*(f"{name}_json" for name in JSON))
 _dump_decimal = DecimalBinaryDumper(Decimal).dump
 
 
-def copy_block(records: Sequence[SpanRecord]) -> bytes:
-    """What COPY FROM STDIN (FORMAT binary) takes for these records, in the order of COLUMNS."""
+def copy_blocks(records: Iterable[SpanRecord]) -> Iterator[bytes]:
+    """What COPY FROM STDIN (FORMAT binary) takes for these records, in the order of COLUMNS, in blocks of some 1 MB or
+    one record: the resource that spans share is never in memory once for each.
+    """
     parts = [_HEAD]
     append = parts.append
+    size = 0
     shared: dict[tuple[int, int], bytes] = {}
     for record in records:
         append(_fixed(record))
@@ -68,9 +72,14 @@ def copy_block(records: Sequence[SpanRecord]) -> bytes:
         of_group = id(record.resource), id(record.scope)
         if of_group not in shared:
             shared[of_group] = _shared(record)
-        append(shared[of_group])
+        append(group := shared[of_group])
+        size += len(group) + len(record.attributes_json) + len(record.events_json) + len(record.links_json)
+        if size >= BLOCK_BYTES:
+            yield b"".join(parts)
+            parts.clear()
+            size = 0
     append(_END)
-    return b"".join(parts)
+    yield b"".join(parts)
 
 
 def _fixed(record: SpanRecord) -> bytes:

@@ -3,6 +3,7 @@
 All keys of a trace's rows start with the same 64 bits, which keeps them together in the primary keys' indexes.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from uuid import UUID
 
@@ -20,6 +21,13 @@ def span_row_key(trace_row_id: UUID, span_id: str) -> UUID:
     return UUID(trace_row_id.hex[:16] + span_id)
 
 
-def log_row_key(trace_row_id: UUID, span_id: str, content: bytes) -> UUID:
-    """The key of a log record of a span: the first half of the trace's key, then BLAKE2b-64 of span and content."""
-    return UUID(trace_row_id.hex[:16] + blake2b(span_id.encode() + content, digest_size=8).hexdigest())
+def log_row_key(trace_row_id: UUID, span_id: str, content: Iterable[bytes]) -> UUID:
+    """The key of a log record of a span: the first half of the trace's key, then BLAKE2b-64 of span and content, whose
+    parts a line end divides.
+    """
+    digest = blake2b(span_id.encode(), digest_size=8)
+    for number, part in enumerate(content):
+        if number:
+            digest.update(b"\n")
+        digest.update(part)
+    return UUID(trace_row_id.hex[:16] + digest.hexdigest())

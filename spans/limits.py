@@ -6,18 +6,22 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from spans.records import SpanRecord
+from spans.short_texts import distinct
 from spans.timestamps import CLOCK_AHEAD_NS
 from spans.values import TaggedMap
 
 
 class Limits(NamedTuple):
-    """What a span may hold: the first so many of each, values of so many bytes, and times up to this one."""
+    """What a span may hold: the first so many of each, values of so many bytes, times up to this one, and short texts
+    (`spans.field_limits`) of so many bytes.
+    """
 
     attributes: int
     events: int
     links: int
     value_bytes: int
     time_unix_nano: int
+    field_bytes: int
 
 
 def limits() -> Limits:
@@ -28,6 +32,7 @@ def limits() -> Limits:
         settings.MAX_LINKS_PER_SPAN,
         settings.MAX_ATTRIBUTE_VALUE_BYTES,
         time.time_ns() + CLOCK_AHEAD_NS,
+        settings.MAX_FIELD_BYTES,
     )
 
 
@@ -38,17 +43,21 @@ def cut_counts(record: SpanRecord, limit: Limits) -> None:
         dropped = len(record.attributes) - len(kept)
         record.attributes = kept
         record.dropped_attributes_count += dropped
-        _note(record, f"attributes: {dropped} over the limit of {limit.attributes} dropped")
+        note(record, f"attributes: {dropped} over the limit of {limit.attributes} dropped")
     if len(record.events) > limit.events:
         dropped = len(record.events) - limit.events
         record.events = record.events[: limit.events]
         record.dropped_events_count += dropped
-        _note(record, f"events: {dropped} over the limit of {limit.events} dropped")
+        note(record, f"events: {dropped} over the limit of {limit.events} dropped")
     if len(record.links) > limit.links:
         dropped = len(record.links) - limit.links
         record.links = record.links[: limit.links]
         record.dropped_links_count += dropped
-        _note(record, f"links: {dropped} over the limit of {limit.links} dropped")
+        note(record, f"links: {dropped} over the limit of {limit.links} dropped")
+
+
+def counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def may_have_long_values(record: SpanRecord, limit: Limits) -> bool:
@@ -61,24 +70,29 @@ def cut_values(record: SpanRecord, limit: Limits) -> bool:
     """Cut strings and bytes over the limit, at any depth. Returns whether there were any."""
     changed = False
     for field in ("attributes", "events", "links"):
-        cutter = _Cutter(limit.value_bytes)
+        cutter = Cutter(limit.value_bytes, limit.field_bytes)
         value = cutter.cut(getattr(record, field), field == "attributes")
         if cutter.count:
             setattr(record, field, value)
             changed = True
-            count = f"{cutter.count} value{'' if cutter.count == 1 else 's'}"
-            _note(record, f"{field}: {count} cut to {limit.value_bytes} bytes")
+            note(record, f"{field}: {counted(cutter.count, 'value')} cut to {limit.value_bytes} bytes")
     return changed
 
 
-def _note(record: SpanRecord, warning: str) -> None:
+def cut_value(value: Any, limit: Limits) -> Any:
+    """A value with its strings and bytes cut, at any depth."""
+    return Cutter(limit.value_bytes, limit.field_bytes).cut(value, True)
+
+
+def note(record: SpanRecord, warning: str) -> None:
     record.warnings.append(warning)
     record.cut = True
 
 
-class _Cutter:
-    def __init__(self, limit_bytes: int) -> None:
+class Cutter:
+    def __init__(self, limit_bytes: int, key_bytes: int) -> None:
         self.limit_bytes = limit_bytes
+        self.key_bytes = key_bytes
         self.count = 0
 
     def cut(self, value: Any, is_value: bool) -> Any:
@@ -96,7 +110,14 @@ class _Cutter:
         elif isinstance(value, list):
             return [self.cut(item, is_value) for item in value]
         elif isinstance(value, TaggedMap):
-            return TaggedMap({key: self.cut(item, True) for key, item in value.items.items()})
+            return TaggedMap({self.cut_key(key): self.cut(item, True) for key, item in value.items.items()})
         elif isinstance(value, dict):
-            return {key: self.cut(item, is_value or key == "attributes") for key, item in value.items()}
+            if is_value:
+                return {self.cut_key(key): self.cut(item, True) for key, item in value.items()}
+            return {key: self.cut(item, key == "attributes") for key, item in value.items()}
         return value
+
+    def cut_key(self, key: str) -> str:
+        short = distinct(key, self.key_bytes)
+        self.count += short is not key
+        return short

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
@@ -32,6 +33,28 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
 
     def value_to_string(self, obj: models.Model) -> str:
         return self.get_prep_value(self.value_from_object(obj)) or ""
+
+
+class ShortTextField(models.TextField):  # type: ignore[type-arg]
+    """A text of which queries read the beginning only, however long it was stored: lists hold hundreds of them.
+
+    What arrives is cut to bytes by `spans.field_limits`; older rows were not. Conditions see the whole text.
+    """
+
+    read_characters = settings.MAX_FIELD_BYTES
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        return f"SUBSTR({sql}, 1, {self.read_characters})", params
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+
+class IdentifierField(ShortTextField):
+    """An id that people's programs chose, which tells rows apart: of older rows some more is read."""
+
+    read_characters = 4 * settings.MAX_FIELD_BYTES
 
 
 def utc_today() -> datetime.date:
@@ -79,14 +102,14 @@ class Span(models.Model):
 
     # As received
     span_id = models.CharField(max_length=16)
-    parent_span_id = models.TextField(blank=True)
-    name = models.TextField(blank=True)
+    parent_span_id = ShortTextField(blank=True)
+    name = ShortTextField(blank=True)
     kind = models.IntegerField(default=0)
     start_time_unix_nano = models.BigIntegerField()
     end_time_unix_nano = models.BigIntegerField()
     status_code = models.IntegerField(default=0)
-    status_message = models.TextField(blank=True)
-    trace_state = models.TextField(blank=True)
+    status_message = ShortTextField(blank=True)
+    trace_state = ShortTextField(blank=True)
     flags = models.BigIntegerField(default=0)
     attributes = JSONTextField(default=dict)
     dropped_attributes_count = models.BigIntegerField(default=0)
@@ -101,8 +124,8 @@ class Span(models.Model):
     warnings = JSONTextField(default=list)
 
     # Normalized
-    service_name = models.TextField(blank=True)
-    scope_name = models.TextField(blank=True)
+    service_name = ShortTextField(blank=True)
+    scope_name = ShortTextField(blank=True)
     span_type = models.CharField(max_length=16, choices=SpanType, default=SpanType.UNKNOWN)
     operation_name = models.TextField(blank=True)
     provider_name = models.TextField(blank=True)
@@ -114,8 +137,8 @@ class Span(models.Model):
     cached_input_tokens = models.BigIntegerField(null=True)
     cost_usd = models.DecimalField(max_digits=20, decimal_places=10, null=True)
     counted = models.BooleanField(default=False)
-    session_id = models.TextField(blank=True)
-    user_id = models.TextField(blank=True)
+    session_id = IdentifierField(blank=True)
+    user_id = IdentifierField(blank=True)
     input_preview = models.TextField(blank=True)
     output_preview = models.TextField(blank=True)
     is_error = models.BooleanField(default=False)

@@ -19,6 +19,7 @@ class ResourceRecord:
     entity_refs: list[dict[str, Any]] = field(default_factory=list)
     json: bytes = b"{}"
     service_name: str = ""
+    cut: bool = False
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class ScopeRecord:
     dropped_attributes_count: int = 0
     schema_url: str = ""
     json: bytes = b"{}"
+    cut: bool = False
 
 
 @dataclass(slots=True)

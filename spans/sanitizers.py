@@ -1,6 +1,7 @@
 """Repairs of a record before it is stored: each leaves a warning, none drops a span."""
 
 from spans import values
+from spans.field_limits import cut_fields, cut_texts, may_have_long_fields
 from spans.keys import INVALID_SPAN_ID
 from spans.limits import Limits, cut_counts, cut_values, may_have_long_values
 from spans.records import SpanRecord
@@ -88,10 +89,12 @@ def _check_times(record: SpanRecord, limit: Limits) -> None:
 def sanitize(record: SpanRecord, limit: Limits) -> None:
     """Run every repair, in order. Afterwards the record's JSON texts are set and the database can store all of it."""
     cut_counts(record, limit)
+    cut_texts(record, limit)
     if NUL in record.name or NUL in record.status_message or NUL in record.trace_state:
         _replace_nul_in_texts(record)
     _encode_json(record)
-    if may_have_long_values(record, limit) and cut_values(record, limit):
+    has_cut = may_have_long_fields(record, limit) and cut_fields(record, limit)
+    if (may_have_long_values(record, limit) and cut_values(record, limit)) or has_cut:
         _encode_json(record)
     _check_parent(record)
     _check_times(record, limit)

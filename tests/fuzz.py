@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["traces", "spans"]):
     django.setup()
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    from spans.copy_rows import copy_block
+    from spans.copy_rows import copy_blocks
     from spans.limits import limits
     from spans.sanitizers import sanitize
     from spans.semconv import normalize
@@ -45,7 +45,7 @@ def read(body: bytes, encoding: codec.Encoding) -> None:
         record.id = record.trace_row_id = record.trace_id
     if decoded.records:
         summarize(list({record.span_id: record for record in decoded.records}.values()))
-        copy_block(decoded.records)
+        list(copy_blocks(decoded.records))
 
 
 def read_protobuf(body: bytes) -> None:

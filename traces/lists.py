@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 
 from projects.models import Project
 from spans.models import Span
+from spans.semconv.fields import stored_id
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
 
 M = TypeVar("M", Trace, Span)
@@ -34,6 +35,11 @@ def in_projects(queryset: QuerySet[M], projects: QuerySet[Project]) -> QuerySet[
     return queryset.filter(project=keys[0]) if len(keys) == 1 else queryset.filter(project__in=keys)
 
 
+def forms_of_id(identifier: str) -> set[str]:
+    """The id as columns have it, and whole, as it stands in rows from before ids had a bound."""
+    return {identifier, stored_id(identifier)}
+
+
 def of_group(traces: QuerySet[Trace], field: str, identifier: Any) -> QuerySet[Trace]:
     """The traces of a session or user: text, or an expression.
 
@@ -42,8 +48,10 @@ def of_group(traces: QuerySet[Trace], field: str, identifier: Any) -> QuerySet[T
     """
     is_text = isinstance(identifier, str)
     conditions: dict[str, Any] = {f"{field}_prefix": identifier[:GROUP_PREFIX] if is_text else Prefix(identifier)}
-    if not is_text or len(identifier) >= GROUP_PREFIX:
+    if not is_text:
         conditions[field] = identifier
+    elif len(identifier) >= GROUP_PREFIX:
+        conditions[f"{field}__in"] = forms_of_id(identifier)
     return traces.alias(**{f"{field}_prefix": Prefix(field)}).filter(~Q(**{field: EmptyText()}), **conditions)
 
 
@@ -90,6 +98,10 @@ class Filters:
         """The session and the user that are asked for, by field."""
         return ((field, value) for field in GROUP_FIELDS if (value := getattr(self, field)))
 
+    def group_conditions(self) -> Iterator[Q]:
+        """The same where no index knows them."""
+        return (Q(**{f"{field}__in": forms_of_id(value)}) for field, value in self.groups())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceFilters(Filters):
@@ -120,7 +132,7 @@ class SpanFilters(Filters):
     span_type: str = ""
 
     def apply(self, spans: QuerySet[Span]) -> QuerySet[Span]:
-        spans = spans.filter(*self.conditions(), **dict(self.groups()))
+        spans = spans.filter(*self.conditions(), *self.group_conditions())
         if self.trace is not None:
             spans = spans.filter(trace_row=self.trace, day=self.trace.day)
         if self.span_type:

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from spans.models import JSONTextField, utc_today
+from spans.models import IdentifierField, JSONTextField, ShortTextField, utc_today
 from traces.receipt_models import ExportReceipt as ExportReceipt
 from traces.receipt_models import RejectedSpans as RejectedSpans
 from traces.totals import RunningTotal as RunningTotal
@@ -57,9 +57,9 @@ class Trace(models.Model):
         "projects.Project", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="traces"
     )
     trace_id = models.CharField(max_length=32)
-    name = models.TextField(blank=True)
+    name = ShortTextField(blank=True)
     root_span_id = models.CharField(max_length=16, blank=True)
-    service_name = models.TextField(blank=True)
+    service_name = ShortTextField(blank=True)
     start_time_unix_nano = models.BigIntegerField()
     end_time_unix_nano = models.BigIntegerField()
     duration_ns = models.BigIntegerField(default=0)
@@ -70,8 +70,8 @@ class Trace(models.Model):
     input_tokens = models.BigIntegerField(null=True)
     output_tokens = models.BigIntegerField(null=True)
     cost_usd = models.DecimalField(max_digits=20, decimal_places=10, null=True)
-    session_id = models.TextField(blank=True)
-    user_id = models.TextField(blank=True)
+    session_id = IdentifierField(blank=True)
+    user_id = IdentifierField(blank=True)
     input_preview = models.TextField(blank=True)
     output_preview = models.TextField(blank=True)
     framework_trace_id = models.TextField(blank=True)

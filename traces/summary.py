@@ -16,6 +16,8 @@ ANSWERING_TYPES = frozenset(("AGENT", "CHAIN", "WORKFLOW", "TASK", "LLM", "CHAT_
 # A voice agent's words on their way to and from sound: of its traces neither what was asked nor what was answered.
 SPEECH = frozenset(("speech_to_text", "text_to_speech"))
 CUT_OFF = "..."
+# The models of a trace beyond these are not in its summary.
+MAX_MODELS = 50
 # More does not fit into a trace's column.
 MAX_TRACE_COST_USD = Decimal(10**10 - 1)
 
@@ -118,7 +120,7 @@ def _topmost(ordered: Sequence[R]) -> R:
 
 
 def _model_names(ordered: Sequence[SummaryRow]) -> list[str]:
-    """The models of calls, as asked for and as answered, in the order of their first use."""
+    """The models of calls, as asked for and as answered, in the order of their first use, the first of them."""
     names: dict[str, None] = {}
     for row in ordered:
         if row.span_type in CALL_CLASS:
@@ -128,7 +130,7 @@ def _model_names(ordered: Sequence[SummaryRow]) -> list[str]:
                 names[row.response_model] = None
     if not names:
         names = {row.request_model: None for row in ordered if row.request_model}
-    return list(names)
+    return list(names)[:MAX_MODELS]
 
 
 def trace_input(top: SummaryRow, ordered: Sequence[SummaryRow]) -> str:

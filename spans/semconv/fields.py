@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.conf import settings
+
 from spans.semconv.json_values import decode_json
+from spans.short_texts import distinct
 from spans.values import NonFinite
 
 TEXT_CHARACTERS = 500
+ID_FIELDS = 3
 MONEY_PLACES = Decimal("0.0000000001")
 # Beyond these a number is no usage of a span; below them the sums of millions of spans fit into their columns.
 MAX_TOKENS = 10**12
@@ -25,10 +29,7 @@ def text(value: Any) -> str | None:
 
 
 def long_text(value: Any) -> str | None:
-    """A non-empty text of any length; numbers as written; of a list its first item.
-
-    Ids of sessions and users are never cut, because two long ones may differ only at their ends.
-    """
+    """A non-empty text of any length; numbers as written; of a list its first item."""
     if isinstance(value, str):
         return (value.replace("\x00", "\ufffd") if "\x00" in value else value) or None
     if isinstance(value, bool):
@@ -38,6 +39,21 @@ def long_text(value: Any) -> str | None:
     if isinstance(value, list) and value:
         return long_text(value[0])
     return None
+
+
+def identifier(value: Any) -> str | None:
+    """The id of a session or user, as `stored_id` keeps it."""
+    found = long_text(value)
+    return found if found is None else stored_id(found)
+
+
+def stored_id(text: str) -> str:
+    """The id of a session or user that was sent, as columns and lists have it; safe to repeat.
+
+    Two long ones may differ only at their ends: one of more than ID_FIELDS times MAX_FIELD_BYTES ends in a digest of
+    the whole.
+    """
+    return text if len(text) <= TEXT_CHARACTERS else distinct(text, ID_FIELDS * settings.MAX_FIELD_BYTES)
 
 
 def count(value: Any) -> int | None:
@@ -125,8 +141,8 @@ FIELDS: tuple[Field, ...] = (
     Field("output_tokens", count, "Tokens of the answer, those of reasoning included.", stored=True),
     Field("cached_input_tokens", count, "Prompt tokens read from a cache.", stored=True),
     Field("cost_usd", money, "The cost that the SDK reported.", stored=True),
-    Field("session_id", long_text, "The session, conversation or thread.", stored=True),
-    Field("user_id", long_text, "The end user.", stored=True),
+    Field("session_id", identifier, "The session, conversation or thread.", stored=True),
+    Field("user_id", identifier, "The end user.", stored=True),
     Field("is_error", flag, "That it failed, where its status does not say so.", stored=True),
     Field("error_type", text, "The class of the error.", stored=True),
     Field("error_message", long_text, "What the error said.", stored=True),

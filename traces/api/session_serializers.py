@@ -34,7 +34,9 @@ class GroupView:
 
 
 class GroupSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField(source="group.id", help_text="As the spans carry it: any text of any length.")
+    id = serializers.CharField(
+        source="group.id", help_text="As the spans carry it: any text; beyond 12 KB it ends in a digest of the whole."
+    )
     project = serializers.CharField(help_text="Slug of the project; the same id in another project is another one.")
     trace_count = serializers.IntegerField(
         source="group.trace_count", help_text="Exact up to 10,000; the totals are of so many newest traces."

@@ -83,7 +83,9 @@ def parse_export(body: bytes, message_class: type[M], encoding: Encoding) -> Ite
     for part in split.split(body):
         if len(part) > _LARGE_PART_BYTES:
             _check_wire_types(part, cast(Descriptor, message_class.DESCRIPTOR))
-        yield _parse_protobuf(part, message_class)
+        message = _parse_protobuf(part, message_class)
+        del part  # not in memory while its message is read
+        yield message
 
 
 def serialize(message: Message, encoding: Encoding) -> bytes:

@@ -15,8 +15,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, EntityRef, Instru
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from spans import values
+from spans.field_limits import cut_group
+from spans.limits import Limits, limits
 from spans.records import ResourceRecord, ScopeRecord, SpanRecord
-from spans.sanitizers import encode_without_nul, replace_nul
+from spans.sanitizers import ESCAPED_NUL, encode_without_nul, replace_nul
+from spans.short_texts import shortened
 from spans.values import Attributes, NonFinite, TaggedMap
 from traces.otlp.errors import too_many
 
@@ -31,6 +34,8 @@ _PLAIN_KINDS = frozenset(("string_value", "int_value", "bool_value", "bytes_valu
 
 # How much of the rejected spans of one request and reason is kept
 KEPT_BYTES = 1024 * 1024
+# Every span is stored with its resource and scope: so many times the largest body for all of a request.
+GROUP_BODIES = 4
 
 
 @dataclass(slots=True)
@@ -49,11 +54,14 @@ class Rejection:
         if self.kept_bytes > KEPT_BYTES:
             return
         if self._group is None or self._group[0] is not resource_spans or self._group[1] is not scope_spans:
+            self.kept_bytes += resource_spans.resource.ByteSize() + scope_spans.scope.ByteSize()
+            self.kept_bytes += len(resource_spans.schema_url) + len(scope_spans.schema_url)
+            if self.kept_bytes > KEPT_BYTES:
+                return
             self._group = (resource_spans, scope_spans)
             group = self.kept.resource_spans.add(schema_url=resource_spans.schema_url)
             group.resource.CopyFrom(resource_spans.resource)
             group.scope_spans.add(schema_url=scope_spans.schema_url).scope.CopyFrom(scope_spans.scope)
-            self.kept_bytes += group.ByteSize()
         self.kept_bytes += span.ByteSize()
         if self.kept_bytes <= KEPT_BYTES:
             self.kept.resource_spans[-1].scope_spans[0].spans.append(span)
@@ -82,7 +90,9 @@ def decode(parts: Iterable[ExportTraceServiceRequest]) -> Decoded:
     records: list[SpanRecord] = []
     rejected: dict[str, Rejection] = {}
     max_spans, max_elements = settings.MAX_SPANS_PER_REQUEST, settings.MAX_ELEMENTS_PER_REQUEST
-    resources = spans_seen = 0
+    max_group_bytes = GROUP_BODIES * settings.MAX_BODY_BYTES
+    limit = limits()
+    resources = spans_seen = group_bytes = 0
     _elements.count = 0
     for resource_spans in chain.from_iterable(part.resource_spans for part in parts):
         resources += 1
@@ -95,9 +105,13 @@ def decode(parts: Iterable[ExportTraceServiceRequest]) -> Decoded:
                 continue
             if resource is None:
                 resource_warnings: list[str] = []
-                resource = decode_resource(resource_spans, resource_warnings)
+                resource = decode_resource(resource_spans, resource_warnings, limit)
             warnings = resource_warnings.copy()
-            scope = decode_scope(scope_spans, warnings)
+            scope = decode_scope(scope_spans, warnings, limit)
+            group_bytes += (len(resource.json) + len(scope.json)) * len(spans)
+            if group_bytes > max_group_bytes:
+                raise too_many(max_group_bytes, "bytes of resources and scopes, which each span has")
+            is_cut = resource.cut or scope.cut
             spans_seen += len(spans)
             if spans_seen > max_spans:
                 raise too_many(max_spans, "spans")
@@ -108,13 +122,15 @@ def decode(parts: Iterable[ExportTraceServiceRequest]) -> Decoded:
                 if isinstance(record, str):
                     rejected.setdefault(record, Rejection(record)).add(resource_spans, scope_spans, span)
                 else:
-                    record.warnings.extend(warnings)
+                    if warnings:
+                        record.warnings.extend(warnings)
+                        record.cut = is_cut
                     records.append(record)
     return Decoded(records, list(rejected.values()))
 
 
-def decode_resource(resource_spans: ResourceSpans, warnings: list[str]) -> ResourceRecord:
-    """The resource of a group of spans, with its JSON; what had to be replaced goes to the warnings."""
+def decode_resource(resource_spans: ResourceSpans, warnings: list[str], limit: Limits) -> ResourceRecord:
+    """The resource of a group of spans, with its JSON; what had to be replaced or cut goes to the warnings."""
     message = resource_spans.resource
     attributes = decode_attributes(message.attributes)
     stored: dict[str, Any] = {}
@@ -126,14 +142,15 @@ def decode_resource(resource_spans: ResourceSpans, warnings: list[str]) -> Resou
         stored["schema_url"] = resource_spans.schema_url
     if message.entity_refs:
         stored["entity_refs"] = [decode_entity_ref(ref) for ref in message.entity_refs]
-    text = _encode(stored, warnings, "resource")
+    text, cut = _encode(stored, warnings, "resource", limit)
     return ResourceRecord(
         attributes=stored.get("attributes", {}),
-        dropped_attributes_count=message.dropped_attributes_count,
+        dropped_attributes_count=stored.get("dropped_attributes_count", 0),
         schema_url=stored.get("schema_url", ""),
         entity_refs=stored.get("entity_refs", []),
         json=text,
-        service_name=_service_name(stored.get("attributes", {})),
+        service_name=shortened(_service_name(stored.get("attributes", {})), limit.field_bytes),
+        cut=cut,
     )
 
 
@@ -146,8 +163,8 @@ def decode_entity_ref(message: EntityRef) -> dict[str, Any]:
     }
 
 
-def decode_scope(scope_spans: ScopeSpans, warnings: list[str]) -> ScopeRecord:
-    """The scope of a group of spans, with its JSON; what had to be replaced goes to the warnings."""
+def decode_scope(scope_spans: ScopeSpans, warnings: list[str], limit: Limits) -> ScopeRecord:
+    """The scope of a group of spans, with its JSON; what had to be replaced or cut goes to the warnings."""
     message: InstrumentationScope = scope_spans.scope
     stored: dict[str, Any] = {}
     if message.name:
@@ -160,8 +177,8 @@ def decode_scope(scope_spans: ScopeSpans, warnings: list[str]) -> ScopeRecord:
         stored["dropped_attributes_count"] = message.dropped_attributes_count
     if scope_spans.schema_url:
         stored["schema_url"] = scope_spans.schema_url
-    text = _encode(stored, warnings, "scope")
-    return ScopeRecord(**stored, json=text)
+    text, cut = _encode(stored, warnings, "scope", limit)
+    return ScopeRecord(**stored, json=text, cut=cut)
 
 
 def decode_span(span: Span, resource: ResourceRecord, scope: ScopeRecord) -> SpanRecord | str:
@@ -249,13 +266,19 @@ def decode_value(message: AnyValue) -> Any:
     return TaggedMap(pairs) if any(key.startswith("$") for key in pairs) else pairs
 
 
-def _encode(stored: dict[str, Any], warnings: list[str], field: str) -> bytes:
-    """The JSON text of what is stored. Where U+0000 was in it, both are without it afterwards and a warning added."""
-    noticed = len(warnings)
-    text = encode_without_nul(stored, warnings, field)
-    if len(warnings) > noticed:
-        stored.update({key: replace_nul(item) for key, item in stored.items()})
-    return text
+def _encode(stored: dict[str, Any], warnings: list[str], field: str, limit: Limits) -> tuple[bytes, bool]:
+    """The JSON text of what is stored, and whether a limit took something from it.
+
+    Where U+0000 was in it, both are without it afterwards; a warning says so, or what was cut.
+    """
+    text = values.dumps(stored)
+    cut = len(text) > limit.field_bytes and cut_group(stored, limit, warnings, field)
+    if cut or ESCAPED_NUL in text:
+        noticed = len(warnings)
+        text = encode_without_nul(stored, warnings, field)
+        if len(warnings) > noticed:
+            stored.update({key: replace_nul(item) for key, item in stored.items()})
+    return text, cut
 
 
 def _service_name(attributes: Attributes) -> str:

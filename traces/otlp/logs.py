@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 from time import perf_counter
-from typing import Any
 
 from django import db
 from django.conf import settings
@@ -15,9 +14,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from projects.models import Project
+from spans.field_limits import cut_map
 from spans.keys import log_row_key, trace_row_key
+from spans.limits import Limits, cut_value, limits
 from spans.models import SpanLog
 from spans.sanitizers import encode_without_nul
+from spans.short_texts import shortened
 from traces.database_faults import leave_read_only_session
 from traces.metrics import count_log_records
 from traces.otlp.decode import decode_attributes, decode_value
@@ -95,6 +97,7 @@ def export_logs(
 def decode_logs(parts: Iterable[ExportLogsServiceRequest], project_id: int) -> DecodedLogs:
     """Every record of the request, as an unsaved row or counted. Raises OtlpError (413) at the request's limit."""
     decoded = DecodedLogs()
+    limit = limits()
     for resource_logs in chain.from_iterable(part.resource_logs for part in parts):
         for scope_logs in resource_logs.scope_logs:
             for record in scope_logs.log_records:
@@ -106,7 +109,7 @@ def decode_logs(parts: Iterable[ExportLogsServiceRequest], project_id: int) -> D
                 elif len(decoded.events) >= settings.MAX_SPANS_PER_REQUEST:
                     raise too_many(settings.MAX_SPANS_PER_REQUEST, "GenAI events")
                 else:
-                    decoded.events.append(decode_log(record, name, project_id, len(decoded.events)))
+                    decoded.events.append(decode_log(record, name, project_id, len(decoded.events), limit))
     return decoded
 
 
@@ -125,15 +128,18 @@ def _has_span(record: LogRecord) -> bool:
     )
 
 
-def decode_log(record: LogRecord, name: str, project_id: int, position: int) -> SpanLog:
-    """The row of a GenAI event; U+0000 is replaced as in spans."""
+def decode_log(record: LogRecord, name: str, project_id: int, position: int, limit: Limits) -> SpanLog:
+    """The row of a GenAI event; U+0000 is replaced as in spans, and long keys and values are cut as there."""
     span_id = record.span_id.hex()
     trace_row_id = trace_row_key(project_id, record.trace_id.hex())
-    attributes = _encode(decode_attributes(record.attributes))
-    body = _encode(decode_value(record.body)) if record.HasField("body") else None
+    name = shortened(name, limit.field_bytes)
+    attributes = encode_without_nul(cut_map(decode_attributes(record.attributes), limit), [], "")
+    body = None
+    if record.HasField("body"):
+        body = encode_without_nul(cut_value(decode_value(record.body), limit), [], "")
     time = record.time_unix_nano or record.observed_time_unix_nano
     name = name.replace("\x00", "\ufffd")
-    content = b"\n".join((name.encode(), b"%d" % time, attributes.encode(), (body or "").encode()))
+    content = (name.encode(), b"%d" % time, attributes, body or b"")
     return SpanLog(
         id=log_row_key(trace_row_id, span_id, content),
         trace_row_id=trace_row_id,
@@ -142,11 +148,7 @@ def decode_log(record: LogRecord, name: str, project_id: int, position: int) -> 
         name=name,
         time_unix_nano=time,
         position=position,
-        attributes=attributes,
-        body=body,
+        attributes=attributes.decode(),
+        body=None if body is None else body.decode(),
         dropped_attributes_count=record.dropped_attributes_count,
     )
-
-
-def _encode(value: Any) -> str:
-    return encode_without_nul(value, [], "").decode()

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from projects.models import Project
 from spans import values
+from spans.field_limits import note_cut_ids
 from spans.limits import limits
 from spans.project_tables import tables_for
 from spans.records import SpanRecord
@@ -84,6 +85,8 @@ def read(records: Iterable[SpanRecord], tables: ProjectTables = BUILT_IN) -> Non
             normalize(record, tables)
         except Exception as error:  # noqa: BLE001 - the span is stored all the same, and so are the others
             _note_unread(record, error)
+        if record.session_id or record.user_id:
+            note_cut_ids(record, limit)
 
 
 def _note_unread(record: SpanRecord, error: Exception) -> None:

@@ -18,6 +18,7 @@ _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 0x0A, 0x12, 0x12
 _MAX_OTHER_FIELDS = 1_000_000
 
 Slice = tuple[int, int]
+Pieces = list[bytes | memoryview]
 
 
 def split(body: bytes) -> Iterator[bytes]:
@@ -32,6 +33,7 @@ def split(body: bytes) -> Iterator[bytes]:
 class _Splitter:
     def __init__(self, body: bytes) -> None:
         self.body = body
+        self.view = memoryview(body)
         self.left = {
             "resources": settings.MAX_RESOURCES_PER_REQUEST,
             "scopes": settings.MAX_SPANS_PER_REQUEST,
@@ -41,30 +43,31 @@ class _Splitter:
         self.limits = self.left.copy()
 
     def parts(self) -> Iterator[bytes]:
-        part: list[bytes] = []
+        part: Pieces = []  # of the body itself: only the part that is yielded is a copy
         size = 0
         resources, rest = self.children(0, len(self.body), _RESOURCE_SPANS, "resources")
         if rest:
             yield rest
         for start, end in resources:
             scopes, resource = self.children(start, end, _SCOPE_SPANS, "scopes")
-            groups: list[bytes] = []
+            groups: Pieces = []
             for scope_start, scope_end in scopes:
                 spans, scope = self.children(scope_start, scope_end, _SPANS, "spans")
-                run: list[bytes] = []
+                run: Pieces = []
                 for span_start, span_end in spans:
-                    run.append(_field(_SPANS, self.body[span_start:span_end]))
+                    run += _header(_SPANS, span_end - span_start), self.view[span_start:span_end]
                     size += span_end - span_start
                     if size >= PART_BYTES:
-                        groups.append(_field(_SCOPE_SPANS, scope + b"".join(run)))
-                        yield b"".join([*part, _field(_RESOURCE_SPANS, resource + b"".join(groups))])
+                        groups += _field(_SCOPE_SPANS, [scope, *run])
+                        part += _field(_RESOURCE_SPANS, [resource, *groups])
+                        yield b"".join(part)
                         part, groups, run, size = [], [], [], 0
                 # Envelopes without spans are kept too: their other fields must be well-formed.
                 if run or not spans:
-                    groups.append(_field(_SCOPE_SPANS, scope + b"".join(run)))
+                    groups += _field(_SCOPE_SPANS, [scope, *run])
                     size += len(scope)
             if groups or not scopes:
-                part.append(_field(_RESOURCE_SPANS, resource + b"".join(groups)))
+                part += _field(_RESOURCE_SPANS, [resource, *groups])
                 size += len(resource)
             if size >= PART_BYTES:
                 yield b"".join(part)
@@ -131,12 +134,15 @@ def _varint(body: bytes, position: int) -> tuple[int, int]:
     raise IndexError
 
 
-def _field(tag: int, content: bytes) -> bytes:
+def _field(tag: int, content: Pieces) -> Pieces:
     """A length-delimited field."""
+    return [_header(tag, sum(map(len, content))), *content]
+
+
+def _header(tag: int, length: int) -> bytes:
     header = bytearray((tag,))
-    length = len(content)
     while length > 0x7F:
         header.append(length & 0x7F | 0x80)
         length >>= 7
     header.append(length)
-    return bytes(header) + content
+    return bytes(header)
