@@ -8,7 +8,7 @@ PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
 # Where one run leaves the database file and key of its tests
 TEST_DATA = .venv/test-data
 
-.PHONY: run demo test check test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash fuzz clean
+.PHONY: run demo test check test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash clients fuzz clean
 
 run: .venv/installed
 	@exec .venv/bin/python manage.py serve
@@ -87,6 +87,10 @@ soak: .venv/installed-dev
 crash: .venv/installed-dev
 	@.venv/bin/python -m benchmarks.crash --kills 200
 	@.venv/bin/python -m benchmarks.crash --sigterm 20
+
+# Every page of docs/clients as printed, with the real packages; CLIENTS="litellm codex" for some.
+clients: .venv/installed-dev
+	@.venv/bin/python -m tests.clients $(CLIENTS)
 
 # Coverage-guided, a minute each; atheris has wheels for Linux only, so the tests do without it.
 fuzz: .venv/installed-dev

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.module_loading import import_string
 
 # Pages of ours load nothing from elsewhere and run no inline script; style attributes place the bars of the waterfall.
@@ -134,6 +134,10 @@ class TracingAdminSite(admin.AdminSite):
                 is_current = any(entry["is_current"] for entry in entries)
                 groups.append({"label": label, "url": entries[0]["url"], "is_current": is_current, "entries": entries})
         return groups
+
+    def get_urls(self) -> list[Any]:
+        page = import_string("tracing_site.send_traces.send_traces")
+        return [path("send/", self.admin_view(page), name="send_traces"), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**home(request), **(extra_context or {})})

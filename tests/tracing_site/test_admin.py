@@ -75,7 +75,7 @@ def test_the_first_trace_is_a_command_away(admin_client, key, settings, path):
     html = admin_client.get(f"/admin/{path}").content.decode()
     assert "port 14317" in html
     command = unescape(html.partition("curl ")[2].partition("</pre>")[0])
-    endpoint, *words = shlex.split(command.replace("YOUR_API_KEY", key))
+    endpoint, *words = shlex.split(command.replace("YOUR-API-KEY", key))
     headers = dict(word.split(": ") for word in words if ": " in word and not word.startswith("{"))
     answer = Client().post(
         urlsplit(endpoint).path, words[-1], content_type=headers.pop("content-type"), headers=headers

@@ -21,6 +21,7 @@ from traces.otlp.grpc_server import start_server
 from traces.otlp.samples import load_samples, rehearse
 from traces.otlp.self_tracing import start_exporting
 from tracing_site.children import local_mlflow, manage
+from tracing_site.client_guides import fill_in, guides
 from tracing_site.first_start import ADMIN_NAME, FirstStart, prepare
 from tracing_site.http_server import check_port, make_server
 
@@ -152,7 +153,8 @@ def answers(url: str) -> bool:
 def banner(first_start: FirstStart) -> str:
     web = local_url(settings.PORT)
     key = settings.AUTH_KEY or first_start.new_key
-    header = f"x-bee-authorization={quote(key, safe='') if key else 'YOUR-API-KEY'}"
+    any_sdk = guides()["opentelemetry"].fences[0].text
+    variables = fill_in(any_sdk, web, local_url(settings.GRPC_PORT), quote(key, safe="") if key else "")
     if first_start.new_password:
         login = f"user {ADMIN_NAME}, password {first_start.new_password} (shown only now)"
     else:
@@ -167,11 +169,10 @@ def banner(first_start: FirstStart) -> str:
         "",
         "Point any OpenTelemetry SDK here:",
         "",
-        f"  export OTEL_EXPORTER_OTLP_ENDPOINT={web}",
-        "  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
-        f'  export OTEL_EXPORTER_OTLP_HEADERS="{header}"',
+        *(f"  {line}" for line in variables.splitlines()),
         "",
         f"  # or by gRPC: OTEL_EXPORTER_OTLP_ENDPOINT={local_url(settings.GRPC_PORT)} OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+        f"  # For each client, with this key filled in: {web}/admin/send/",
     ]
     if first_start.new_key:
         lines.append("  # The key is shown only now.")
