@@ -17,6 +17,7 @@ from django.utils import timezone
 from spans.logs import add_logs
 from spans.models import SpanLog
 from traces import rollup
+from traces.deadline import Overdue, current_deadline
 from traces.models import Trace
 from traces.renormalize import renormalize_locked
 from traces.turns import limit_waiting, turn
@@ -46,6 +47,8 @@ def store_logs(logs: Collection[SpanLog], finish: Callable[[int], object]) -> No
         for key in there:
             renormalize_locked(key, span_ids[key])
         finish(len(added))
+        if not current_deadline().begin_commit():
+            raise Overdue
 
 
 def attach_pending(limit: int = 100) -> int:

@@ -3,7 +3,7 @@
 import datetime
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from spans.semconv import BUILT_IN, ProjectTables, normalize
 from spans.writer import Written, record_version, sort_out, write_spans
 from traces import rollup
 from traces.claims import Claim, Existing, claim
+from traces.deadline import Deadline, Overdue, current_deadline
 from traces.group_commit import GroupCommit
 from traces.models import Trace
 from traces.receipt_models import ExportReceipt
@@ -57,6 +58,7 @@ class Arrival:
     tables: ProjectTables = BUILT_IN
     finish: Callable[[Stored], object] = lambda stored: None
     stored: Stored | None = None
+    deadline: Deadline = field(default_factory=current_deadline)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,20 +74,25 @@ class _Trace:
 
 def store(arrival: Arrival) -> Stored:
     """Write a request, together with others that are being stored. After it returns it is committed, or it has raised
-    and nothing of it is.
+    and nothing of it is. Raises Overdue, django.db.Error.
     """
     if not _together.commit(arrival):
         _write([arrival], settings.LOCK_TIMEOUT_SECONDS)
+    if arrival.deadline.is_over:
+        raise Overdue
     return arrival.stored or Stored()
 
 
 def _write(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
-    """Write all of them in one transaction, or none.
+    """Write all of them that are not overdue in one transaction, or none.
 
     Statements: one for the traces, one look for their log records and one for tombstones, one bulk insert and one for
     the receipts where all traces are new; two look-ups and an update more where some exist, and more for thousands of
     traces.
     """
+    arrivals = [arrival for arrival in arrivals if not arrival.deadline.is_over]
+    if not arrivals:
+        return
     traces = _by_trace(arrivals)
     with turn(lock_seconds), transaction.atomic():
         limit_waiting(lock_seconds)
@@ -96,6 +103,8 @@ def _write(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
             arrival.stored = _outcome(arrival, stored, added, replaced)
             arrival.finish(arrival.stored)
         write_receipts([arrival.receipt for arrival in arrivals])
+        if not all(arrival.deadline.begin_commit() for arrival in arrivals):
+            raise Overdue
 
 
 _together: GroupCommit[Arrival] = GroupCommit(

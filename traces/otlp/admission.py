@@ -14,6 +14,7 @@ from projects.authentication import find_key, known_key
 from projects.models import ApiKey
 from projects.request_context import project_id
 from projects.usage import meter
+from traces.deadline import Deadline, set_deadline
 from traces.otlp.errors import PERMISSION_DENIED, UNAVAILABLE, OtlpError, otlp_error
 from traces.otlp.refusals import Refusals
 
@@ -94,10 +95,11 @@ class ExportThreads:
         if self.taken >= settings.MAX_CONCURRENT_EXPORTS:
             raise OtlpError(UNAVAILABLE, "too many exports at the same time; send again")
         self.taken += 1
+        deadline = Deadline()
+        context = contextvars.copy_context()
+        context.run(set_deadline, deadline)
         try:
-            return await _finish(
-                self.executor.submit(contextvars.copy_context().run, function, *arguments), EXPORT_SECONDS
-            )
+            return await _finish(self.executor.submit(context.run, function, *arguments), EXPORT_SECONDS, deadline)
         finally:
             self.taken -= 1
 
@@ -115,9 +117,17 @@ class ExportThreads:
         self.key_executor.shutdown(wait=False)
 
 
-async def _finish(future: "Future[T]", seconds: float) -> T:
-    """Wait so long and no longer: what has begun goes on, what has not is cancelled. Raises OtlpError (503)."""
+async def _finish(future: "Future[T]", seconds: float, deadline: Deadline | None = None) -> T:
+    """Wait so long, and longer only for a commit that has begun: what has begun goes on without being stored, what has
+    not is cancelled. Raises OtlpError (503).
+    """
+    waiting = asyncio.wrap_future(future)
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+        return await asyncio.wait_for(asyncio.shield(waiting), seconds)
     except TimeoutError:
+        if waiting.done() or (deadline is not None and not deadline.give_up()):
+            return await waiting
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         raise OtlpError(UNAVAILABLE, "the server or its database is too slow now; send again") from None
+    finally:
+        future.cancel()
