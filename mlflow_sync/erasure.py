@@ -1,5 +1,6 @@
 """Erasing all that belongs to a user or a session, here and in MLflow, with a receipt that does not name them."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,14 +14,18 @@ from mlflow_sync.models import Erasure, MlflowTrace
 from projects.models import Project
 from spans.batches import batches
 from spans.models import Span
-from spans.vacuum import give_back_space
+from spans.vacuum import empty_log, give_back_space
 from traces.lists import forms_of_id
 from traces.models import RejectedSpans, Trace
 from traces.queries import delete_traces
 
+logger = logging.getLogger(__name__)
+
 TRACES_A_BATCH = 100
 # Whoever is still sending would otherwise keep an erasure busy for ever.
 MAX_ROUNDS = 3
+# How long an erasure waits for readers that began before it and keep SQLite's log
+LOG_SECONDS = 10
 
 
 def subject_hash(kind: str, identifier: str) -> str:
@@ -97,6 +102,8 @@ def erase(subject: Subject, requested_by: str) -> Erasure:
     Erasure.objects.filter(pk=receipt.pk).update(completed_at=timezone.now())
     confirm_erasures()
     give_back_space()
+    if not empty_log(LOG_SECONDS):
+        logger.warning("SQLite's log still holds what was erased; it is emptied as soon as earlier reads have ended")
     receipt.refresh_from_db()
     return receipt
 

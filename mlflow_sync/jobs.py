@@ -26,6 +26,7 @@ from mlflow_sync.pull import pull
 from mlflow_sync.turns import due_in_turn
 from spans.batches import batches
 from spans.partitions import create_partitions
+from spans.vacuum import empty_log
 from traces import retention, rollup, span_logs
 from traces.receipts import delete_expired_receipts
 from traces.tombstones import delete_expired_tombstones
@@ -126,6 +127,12 @@ def keep_house() -> bool:
     return False
 
 
+def empty_database_log() -> bool:
+    """What people and programs deleted leaves SQLite's log as well."""
+    empty_log()
+    return False
+
+
 class Task(NamedTuple):
     """Something to do every so many seconds, and at once again where it returns True."""
 
@@ -135,7 +142,7 @@ class Task(NamedTuple):
 
 # Tasks of a lane run one after the other, and lanes beside each other: an MLflow that hangs holds up no expiry, a long
 # expiry no summary. What is not the mirror's is done where the lanes run; it needs the database and nothing else.
-SUMMARIES = [Task(1, refresh_summaries), Task(10, confirm_erasures)]
+SUMMARIES = [Task(1, refresh_summaries), Task(10, confirm_erasures), Task(60, empty_database_log)]
 UPKEEP = [Task(3600, keep_house), Task(3600, delete_expired)]
 CRON_LANES = {"summaries": SUMMARIES, "upkeep": UPKEEP, "mirror": [Task(2, enqueue_due)]}
 EMBEDDED_LANES = {"summaries": SUMMARIES, "upkeep": UPKEEP, "mirror": [Task(2, mirror_due)]}

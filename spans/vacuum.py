@@ -1,9 +1,14 @@
-"""Giving the space of deleted rows back to the file system, which SQLite does not do by itself."""
+"""Giving the space of deleted rows back to the file system, and leaving no text of theirs in SQLite's files."""
+
+import time
 
 from django.db import connection, connections
 from django.db.backends.utils import CursorWrapper
 
 PAGES_A_STEP = 1_000
+# How long writers may wait in a try to empty the log, while a long read is in its way
+BUSY_MS = 200
+RETRY_SECONDS = 0.5
 
 
 def set_auto_vacuum(using: str) -> None:
@@ -33,6 +38,28 @@ def give_back_space() -> int:
             if free >= before:
                 break
         return first - free
+
+
+def empty_log(patience_seconds: float = 0) -> bool:
+    """Move SQLite's write-ahead log into the file, and cut it to nothing: it holds what was deleted as it was before.
+
+    Tries for so many seconds, since a reader that began earlier still needs the log. Returns whether it is empty; True
+    on other databases and inside a transaction, which has not deleted anything yet.
+    """
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        return True
+    deadline = time.monotonic() + patience_seconds
+    with connection.cursor() as cursor:
+        usual_ms = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        try:
+            while is_busy := cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(RETRY_SECONDS)
+            return not is_busy
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={int(usual_ms)}")
 
 
 def _free_pages(cursor: CursorWrapper) -> int:

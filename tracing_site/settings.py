@@ -128,6 +128,10 @@ if MLFLOW_TRACKING_URI.lower() == "off":
     MLFLOW_TRACKING_URI = "off"
 # `manage.py serve` starts an MLflow of its own unless one of the two says something
 MLFLOW_CONFIGURED = bool(env("MLFLOW_TRACKING_URI") or env("MLFLOW_API_URL"))
+# An MLflow of its own knows no accounts, so that it is for one person, unless asked for.
+LOCAL_MLFLOW = env("LOCAL_MLFLOW", "single").lower()
+if LOCAL_MLFLOW not in {"single", "always", "off"}:
+    raise SystemExit(f"LOCAL_MLFLOW must be single, always or off, not {LOCAL_MLFLOW!r}.")
 MLFLOW_AUTHORIZATION = env("MLFLOW_AUTHORIZATION", "NO_AUTH")
 MLFLOW_USERNAME = env("MLFLOW_USERNAME")
 MLFLOW_PASSWORD = env("MLFLOW_PASSWORD")
@@ -172,7 +176,8 @@ if ON_SQLITE:
         # A writer takes its lock at BEGIN, so that two never deadlock on the upgrade from reading to writing.
         "transaction_mode": "IMMEDIATE",
         "timeout": 5,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        # What is deleted or replaced is overwritten in the file; some builds of SQLite do so by default, others don't.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
     }
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 else:

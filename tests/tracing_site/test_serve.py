@@ -113,7 +113,7 @@ def test_with_redis_it_runs_worker_and_cron_and_ends_them(tmp_path, redis_url):
 
 def test_the_local_mlflow_ends_even_when_the_platform_is_killed(tmp_path):
     port = servers.free_port()
-    with servers.site(data_dir=tmp_path, MLFLOW_TRACKING_URI="", MLFLOW_PORT=str(port)) as site:
+    with servers.site(data_dir=tmp_path, MLFLOW_TRACKING_URI="", LOCAL_MLFLOW="always", MLFLOW_PORT=str(port)) as site:
         wait_for(lambda: servers.answers(f"http://127.0.0.1:{port}/health"), 60)
         children = psutil.Process(site.process.pid).children(recursive=True)
         os.kill(site.process.pid, signal.SIGKILL)
@@ -122,7 +122,7 @@ def test_the_local_mlflow_ends_even_when_the_platform_is_killed(tmp_path):
 
 def test_the_local_mlflow_starts_again_when_it_ends(tmp_path):
     port = servers.free_port()
-    with servers.site(data_dir=tmp_path, MLFLOW_TRACKING_URI="", MLFLOW_PORT=str(port)) as site:
+    with servers.site(data_dir=tmp_path, MLFLOW_TRACKING_URI="", LOCAL_MLFLOW="always", MLFLOW_PORT=str(port)) as site:
         health = f"http://127.0.0.1:{port}/health"
         wait_for(lambda: servers.answers(health), 60)
         servers_of_mlflow = [
@@ -131,3 +131,25 @@ def test_the_local_mlflow_starts_again_when_it_ends(tmp_path):
         servers_of_mlflow[0].kill()
         wait_for(lambda: not servers.answers(health))
         wait_for(lambda: servers.answers(health), 60)
+
+
+def test_the_local_mlflow_stops_when_there_is_a_second_account_and_does_not_start_again(tmp_path):
+    port = servers.free_port()
+    health = f"http://127.0.0.1:{port}/health"
+    local = {"MLFLOW_TRACKING_URI": "", "MLFLOW_PORT": str(port)}
+    with servers.site(data_dir=tmp_path, **local) as site:  # makes an account beside the first start's
+        wait_for(lambda: "The local MLflow is off, because there are several accounts" in site.log, 60)
+        wait_for(lambda: not servers.answers(health))
+        wait_for(lambda: requests.get(f"{site.url}/readyz", timeout=5).json()["mlflow"]["state"] == "off")
+    with servers.site(data_dir=tmp_path, **local) as site:
+        assert "MLflow    off, because there are several accounts" in banner(site)
+        assert not servers.is_listening(port)
+
+
+def test_the_local_mlflow_listens_on_loopback_only_whatever_the_platform_does(tmp_path):
+    port = servers.free_port()
+    variables = {"MLFLOW_TRACKING_URI": "", "LOCAL_MLFLOW": "always", "MLFLOW_PORT": str(port), "HOST": "0.0.0.0"}
+    with servers.site(data_dir=tmp_path, **variables):
+        wait_for(lambda: servers.is_listening(port), 60)
+        sockets = [found for found in psutil.net_connections("tcp") if found.status == psutil.CONN_LISTEN]
+        assert {found.laddr.ip for found in sockets if found.laddr.port == port} == {"127.0.0.1"}

@@ -114,6 +114,7 @@ def test_another_database_is_named_before_its_driver_is_missed():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"LOCAL_MLFLOW": "yes"}, "LOCAL_MLFLOW must be single, always or off, not 'yes'."),
         ({"PORT": "http"}, "PORT must be a whole number, not 'http'."),
         ({"PORT": "70000"}, "PORT must be at most 65535, not 70000."),
         ({"WEB_THREADS": "0"}, "WEB_THREADS must be at least 1, not 0."),

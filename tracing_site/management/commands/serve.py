@@ -12,26 +12,32 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, close_old_connections
 
-from mlflow_sync.client import server_url
+from mlflow_sync.client import is_enabled, server_url
 from mlflow_sync.embedded import start_worker
 from projects.models import Project
 from traces.otlp.grpc_server import start_server
 from traces.otlp.samples import load_samples, rehearse
 from traces.otlp.self_tracing import start_exporting
-from tracing_site.children import local_mlflow, manage
+from tracing_site.children import Child, local_mlflow, manage
 from tracing_site.client_guides import fill_in, guides
 from tracing_site.first_start import ADMIN_NAME, FirstStart, prepare
 from tracing_site.http_server import check_port, make_server
 
 READY_SECONDS = 120
+# How often the accounts are counted
+ACCOUNTS_SECONDS = 10
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
     help = (
         "Run everything with nothing to set up: web (HOST, PORT), OTLP/gRPC (GRPC_PORT), the worker and a local MLflow "
-        "(MLFLOW_PORT), on a SQLite file in DATA_DIR. The first start makes an account and an API key and shows them. "
+        "(MLFLOW_PORT; for one account only), on a SQLite file in DATA_DIR. The first start makes an account and an "
+        "API key and shows them. "
         "DATABASE_URL, REDIS_URL and MLFLOW_TRACKING_URI (a URL, or off) put other servers in place of its own. "
         "docs/settings.md lists every variable."
     )
@@ -43,12 +49,11 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        has_local_mlflow = not settings.MLFLOW_CONFIGURED
+        has_local_mlflow = local_mlflow_problem() is None
         check_ports(has_local_mlflow)
         self.stdout.write("Starting …")
         with ExitStack() as stack:
-            if has_local_mlflow:
-                settings.MLFLOW_TRACKING_URI = start_mlflow(stack)
+            mlflow = start_mlflow(stack) if has_local_mlflow else None
             first_start = prepare()
             if demo:
                 project, _ = Project.objects.get_or_create(slug="demo", defaults={"name": "Demo"})
@@ -60,7 +65,8 @@ class Command(BaseCommand):
             start_workers(stack)
             self.stdout.write(banner(first_start))
             self.stdout.flush()
-            stop.wait()
+            while not stop.wait(ACCOUNTS_SECONDS):
+                mlflow = mlflow and keep_mlflow(mlflow)
             self.stdout.write("Stopping …")
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)  # a second Ctrl-C does not wait
@@ -83,11 +89,37 @@ def check_ports(has_local_mlflow: bool) -> None:
         raise CommandError(f"{', '.join(ports)} must be different ports.")
 
 
-def start_mlflow(stack: ExitStack) -> str:
-    """URL of the local MLflow, which is still starting."""
+def local_mlflow_problem() -> str | None:
+    """Why there shall be no local MLflow; None if there shall be one. One query, none before there are tables."""
+    if settings.MLFLOW_CONFIGURED or settings.LOCAL_MLFLOW == "off":
+        return "off"
+    if settings.LOCAL_MLFLOW == "always":
+        return None
+    try:
+        has_several_accounts = User.objects.filter(is_active=True).count() > 1
+    except DatabaseError:
+        return None
+    return "off, because there are several accounts (LOCAL_MLFLOW, docs/mlflow.md)" if has_several_accounts else None
+
+
+def start_mlflow(stack: ExitStack) -> Child:
+    """The local MLflow, which is still starting, set as the one to mirror to."""
     child = local_mlflow(settings.DATA_DIR / "mlflow", settings.MLFLOW_PORT)
     stack.callback(child.stop)
-    return f"http://127.0.0.1:{settings.MLFLOW_PORT}"
+    settings.MLFLOW_TRACKING_URI = f"http://127.0.0.1:{settings.MLFLOW_PORT}"
+    return child
+
+
+def keep_mlflow(mlflow: Child) -> Child | None:
+    """Stop the local MLflow if there are several accounts by now, because it would show each what others sent."""
+    close_old_connections()
+    problem = local_mlflow_problem()
+    if problem is None:
+        return mlflow
+    logger.warning("The local MLflow is %s.", problem)
+    settings.MLFLOW_TRACKING_URI = "off"
+    mlflow.stop()
+    return None
 
 
 def start_receivers(stack: ExitStack) -> None:
@@ -164,7 +196,7 @@ def banner(first_start: FirstStart) -> str:
         f"  Admin     {web}/admin/",
         f"            {login}",
         f"  API docs  {web}/docs",
-        f"  MLflow    {server_url()}",
+        f"  MLflow    {server_url() if is_enabled() else local_mlflow_problem()}",
         f"  Data      {settings.DATA_DIR}",
         "",
         "Point any OpenTelemetry SDK here:",
