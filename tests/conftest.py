@@ -111,12 +111,13 @@ def browser(chromium: str) -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A fresh page; a script error in it or a request to another host fails the test."""
+    """A fresh page; a script error, a request to another host or what its policy forbids fails the test."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     problems: list[str] = []
     new_page = context.new_page()
     new_page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
     new_page.on("request", lambda request: None if is_local(request.url) else problems.append(f"asked {request.url}"))
+    new_page.on("console", lambda said: problems.append(said.text) if "Security Policy" in said.text else None)
     yield new_page
     context.close()
     assert problems == []

@@ -1,31 +1,18 @@
 """The admin site: its navigation, its home page, and the headers of its pages."""
 
-import functools
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.module_loading import import_string
 
-# Pages of ours load nothing from elsewhere and run no inline script; style attributes place the bars of the waterfall.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "img-src 'self' data:",
-        "style-src 'self'",
-        "style-src-attr 'unsafe-inline'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
+from tracing_site.addresses import address_of, is_guess
+
 # Group, then the entries that stand below the header while one of them is open.
 NAVIGATION = (
     (
@@ -49,7 +36,6 @@ NAVIGATION = (
         ),
     ),
 )
-View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def home(request: HttpRequest) -> dict[str, Any]:
@@ -57,17 +43,10 @@ def home(request: HttpRequest) -> dict[str, Any]:
     return import_string("tracing_site.home.summary")(request)  # type: ignore[no-any-return]
 
 
-def _set_policy(response: HttpResponseBase) -> None:
-    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-
-
 def error_page(request: HttpRequest, template: str, title: str, status: int, **context: Any) -> HttpResponse:
     """A page of the admin that says why there is no other one."""
     context = {**admin.site.each_context(request), "title": title, **context}
-    response = render(request, template, context, status=status)
-    _set_policy(response)
-    return response
+    return render(request, template, context, status=status)
 
 
 class TracingAdminSite(admin.AdminSite):
@@ -77,17 +56,6 @@ class TracingAdminSite(admin.AdminSite):
     site_url = None
     enable_nav_sidebar = False
     index_template = "admin/home.html"
-
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
-        inner = super().admin_view(view, cacheable)
-
-        @functools.wraps(inner)
-        def with_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            response: HttpResponseBase = inner(request, *args, **kwargs)
-            _set_policy(response)
-            return response
-
-        return cast(View, with_policy)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """No password is looked at where too many were wrong."""
@@ -108,11 +76,12 @@ class TracingAdminSite(admin.AdminSite):
         return cast(TemplateResponse, view.as_view(extra_context=context)(request))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Also where programs send traces: the address that the reader used, and the port for gRPC."""
+        """Also where programs send traces, by HTTP and by gRPC."""
         return {
             **super().each_context(request),
             "navigation": self.navigation(request),
-            "endpoint": request.build_absolute_uri("/").rstrip("/"),
+            "endpoint": address_of(request),
+            "endpoint_is_guess": is_guess(request),
             "grpc_port": settings.GRPC_PORT,
         }
 

@@ -33,10 +33,12 @@ from traces.database_faults import database_fault
 from traces.lists import count_up_to_limit
 from traces.models import Trace
 from traces.totals import RunningTotal
+from tracing_site.addresses import is_loopback
 from tracing_site.health import FAILING, OK, Finding, findings
 
 logger = logging.getLogger(__name__)
 
+FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="metrics"'}
 
 
@@ -57,18 +59,29 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def may_read(request: HttpRequest) -> bool:
-    """Whether the bearer token is METRICS_TOKEN or, while that is unset, an API key that may read.
+    """Whether the bearer token is METRICS_TOKEN or, while that is unset, the client is this machine itself, without a
+    key or with one that may read: the metrics are totals of all projects, which no project's key opens to the network.
 
-    Raises InvalidKey where it is neither, and where there is none. The metrics are totals of all projects.
+    Raises InvalidKey where a token or key is needed or wrong.
     """
     if settings.METRICS_TOKEN:
         token = settings.METRICS_TOKEN.encode()
         if not any(hmac.compare_digest(text.encode(), token) for text in readings(request.headers)):
             raise InvalidKey(INVALID_KEY, "the metrics need METRICS_TOKEN as a bearer token")
         return True
+    if not is_own_machine(request):
+        raise InvalidKey(INVALID_KEY, "without METRICS_TOKEN only clients on the same machine may read the metrics")
+    if not any(readings(request.headers)):
+        return True
     key = find_key(request.headers)
     project_id.set(key.project_id)
     return key.can_read
+
+
+def is_own_machine(request: HttpRequest) -> bool:
+    """Whether the client is on loopback and no proxy, which may be there as well, speaks for somebody else."""
+    is_forwarded = settings.PUBLIC_URL or any(name in request.headers for name in FORWARDING)
+    return not is_forwarded and is_loopback(request.META.get("REMOTE_ADDR", ""))
 
 
 def make_registry() -> CollectorRegistry:

@@ -11,6 +11,8 @@ from typing import Any
 from a2wsgi import WSGIMiddleware
 from django.template.loader import render_to_string
 
+from tracing_site.page_headers import ALL_HEADERS
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -23,6 +25,8 @@ MAX_REQUESTS_OF_ADDRESS = 4
 RETRY_AFTER_SECONDS = 5
 # The forms that take a password
 PATHS = ("/admin/login/", "/admin/password_change/", "/admin/auth/user/")
+# As Django's middleware would give them
+PAGE_HEADERS = [(name.lower().encode(), value.encode()) for name, value in ALL_HEADERS.items()]
 
 
 class PasswordLane:
@@ -54,7 +58,7 @@ class PasswordLane:
             (b"content-length", str(len(self.page)).encode()),
             (b"retry-after", str(RETRY_AFTER_SECONDS).encode()),
             (b"cache-control", b"no-store"),
-            (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+            *PAGE_HEADERS,
         ]
         await send({"type": "http.response.start", "status": HTTPStatus.SERVICE_UNAVAILABLE, "headers": headers})
         await send({"type": "http.response.body", "body": self.page})

@@ -85,6 +85,7 @@ if PUBLIC_URL.startswith("https://"):
     CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
+    SECURE_SSL_HOST = PUBLIC_URL.removeprefix("https://")
     # Programs inside the network speak plain HTTP, and exporters don't follow redirects.
     SECURE_REDIRECT_EXEMPT = [r"^v1/", r"^health$", r"^readyz$", r"^system$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
@@ -214,6 +215,7 @@ INSTALLED_APPS = [
     "django_rq",
 ]
 MIDDLEWARE = [
+    "tracing_site.page_headers.PageHeaders",
     "django.middleware.security.SecurityMiddleware",
     "tracing_site.static_files.StaticFiles",
     "tracing_site.compression.CompressReads",
@@ -303,8 +305,6 @@ SPECTACULAR_SETTINGS = {
     "VERSION": GIT_TAG,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SORT_OPERATION_PARAMETERS": False,
     "ENUM_NAME_OVERRIDES": {"Status": [("OK", "OK"), ("ERROR", "ERROR")]},
@@ -315,9 +315,6 @@ SPECTACULAR_SETTINGS = {
         {"name": "user", "description": "The users of the traced programs."},
         {"name": "system", "description": "The server itself."},
     ],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 # The layer above the API that knows the mirror: traces, include_tree -> bee-observe's `mlflow` objects by trace key
 TRACE_MIRROR = "mlflow_sync.contract.mirror_states"

@@ -47,15 +47,40 @@ def send(url, *spans, key=KEY):
     return requests.post(f"{url}/v1/traces", data=body, headers=headers, timeout=10)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"x-bee-authorization": "wrong"}])
-def test_a_stranger_learns_nothing(client, db, headers):
-    response = client.get("/metrics", headers=headers)
+ELSEWHERE = "192.0.2.7"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", ELSEWHERE])
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer wrong"}, {"x-bee-authorization": "wrong"}])
+def test_a_wrong_key_reads_nothing(client, db, headers, address):
+    response = client.get("/metrics", headers=headers, REMOTE_ADDR=address)
     assert (response.status_code, "WWW-Authenticate" in response.headers) == (401, True)
     assert b"tracing_" not in response.content
 
 
-def test_a_key_that_may_read_reads_and_one_that_only_sends_does_not(client, settle, key):
-    assert client.get("/metrics", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+def test_without_a_token_only_this_machine_reads(client, settle, key):
+    for headers in ({}, {"Authorization": f"Bearer {key}"}):
+        for address in ("127.0.0.1", "127.8.9.10", "::1"):
+            assert client.get("/metrics", headers=headers, REMOTE_ADDR=address).status_code == 200
+        for address in (ELSEWHERE, "10.0.0.1", "2001:db8::1", ""):
+            response = client.get("/metrics", headers=headers, REMOTE_ADDR=address)
+            assert (response.status_code, b"METRICS_TOKEN" in response.content) == (401, True)
+            assert b"tracing_" not in response.content
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP"]
+)
+def test_a_proxy_on_this_machine_is_not_this_machine(client, db, header):
+    assert client.get("/metrics", headers={header: "192.0.2.7"}).status_code == 401
+
+
+def test_behind_a_public_address_nobody_is_this_machine(client, db, settings):
+    settings.PUBLIC_URL = "https://traces.example.org"
+    assert client.get("/metrics").status_code == 401
+
+
+def test_a_key_that_only_sends_reads_nothing(client, settle, key):
     ApiKey.objects.update(can_read=False)
     assert client.get("/metrics", headers={"Authorization": f"Bearer {key}"}).status_code == 403
 

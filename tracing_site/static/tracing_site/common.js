@@ -30,6 +30,17 @@ const tracing = {
         for (const place of root.querySelectorAll("[data-zone]")) place.textContent = timeZone === zone ? zone : `${timeZone} (${zone})`;
     },
 
+    // The server may not know the address that it is found at; the reader's browser does.
+    nameOwnAddress(root) {
+        const guessed = root.querySelector("meta[name=guessed-address]")?.content;
+        if (!guessed) return;
+        const { hostname } = new URL(guessed);
+        for (const code of root.querySelectorAll(".code-block pre")) {
+            const text = code.textContent.replaceAll(guessed, location.origin);
+            code.textContent = text.replaceAll(`//${hostname}:`, `//${location.hostname}:`);
+        }
+    },
+
     // Texts that scroll in their box can have their full height.
     offerHeights(root) {
         for (const button of root.querySelectorAll("[data-taller]")) {
@@ -62,6 +73,7 @@ const tracing = {
 };
 
 document.addEventListener("DOMContentLoaded", () => {
+    tracing.nameOwnAddress(document);
     tracing.localiseTimes(document);
     tracing.offerHeights(document);
 });

@@ -111,6 +111,14 @@ document.addEventListener("DOMContentLoaded", () => {
         return true;
     }
 
+    // Where bars and ticks stand comes as data: the policy of the pages allows no style attributes.
+    function place() {
+        for (const placed of body.querySelectorAll("[data-position]")) {
+            placed.style.cssText = placed.dataset.position;
+            placed.removeAttribute("data-position");
+        }
+    }
+
     // Labels stand behind their bar, before it where there is no room, and inside a bar that fills the line.
     function placeLabels() {
         for (const row of all()) {
@@ -137,6 +145,7 @@ document.addEventListener("DOMContentLoaded", () => {
             rows.innerHTML = html;
             rows.scrollTop = 0;
         }
+        place();
         placeLabels();
         fold();
         markSelected(false);
@@ -236,6 +245,7 @@ document.addEventListener("DOMContentLoaded", () => {
         event.preventDefault();
     });
 
+    place();
     placeLabels();
     const wanted = new URLSearchParams(location.search).get("span");
     select(body.dataset.selected, { remember: false, scroll: Boolean(wanted) });
