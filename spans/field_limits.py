@@ -5,7 +5,7 @@ Lists, summaries and pages are made of them, so each has a few KB; the settings'
 
 from typing import Any
 
-from spans.limits import Cutter, Limits, counted, cut_value, note
+from spans.limits import Cutter, Limits, counted, note
 from spans.records import SpanRecord
 from spans.short_texts import ELLIPSIS, distinct, shortened
 from spans.values import dumps
@@ -116,10 +116,3 @@ def cut_group(stored: dict[str, Any], limit: Limits, warnings: list[str], what: 
         del stored["entity_refs"]
         warnings.append(f"{what}: references to entities dropped")
     return len(warnings) > noticed
-
-
-def cut_map(attributes: dict[str, Any], limit: Limits) -> dict[str, Any]:
-    """The attributes of a log record with their keys and values cut."""
-    if _long_keys(attributes, limit.field_bytes):
-        attributes = _with_short_keys(attributes, limit.field_bytes)
-    return {key: cut_value(value, limit) for key, value in attributes.items()}

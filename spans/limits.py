@@ -79,11 +79,6 @@ def cut_values(record: SpanRecord, limit: Limits) -> bool:
     return changed
 
 
-def cut_value(value: Any, limit: Limits) -> Any:
-    """A value with its strings and bytes cut, at any depth."""
-    return Cutter(limit.value_bytes, limit.field_bytes).cut(value, True)
-
-
 def note(record: SpanRecord, warning: str) -> None:
     record.warnings.append(warning)
     record.cut = True

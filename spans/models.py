@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from spans.rule_models import MappingRule as MappingRule
 from spans.rule_models import ModelPrice as ModelPrice
+from spans.semconv.evaluation import EVALUATION_EVENT
 from spans.semconv.failures import control_flow
 from spans.span_types import SpanType as SpanType
 
@@ -145,7 +146,7 @@ class Span(models.Model):
     error_type = models.TextField(blank=True)
     framework_trace_id = models.TextField(blank=True)
 
-    # No column: its GenAI events that came as log records, where `spans.logs` has put them
+    # No column: its events that came as log records, where `spans.logs` has put them
     logs: Sequence[dict[str, Any]] = ()
 
     class Meta:
@@ -175,7 +176,7 @@ class Span(models.Model):
 
 
 class SpanLog(models.Model):
-    """A GenAI event of a span that came as a log record, maybe before its span.
+    """A log record of a span, as received, maybe before its span; `span_id` is empty where it is of the trace.
 
     The id is derived (`spans.keys.log_row_key`), so a record that is sent again meets itself. Rows are deleted with
     their trace; those whose trace never came expire by `received_at`.
@@ -189,13 +190,21 @@ class SpanLog(models.Model):
     project = models.ForeignKey(
         "projects.Project", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
-    span_id = models.CharField(max_length=16)
-    name = models.TextField()
+    trace_id = models.CharField("OTel trace id", max_length=32, blank=True, default="", db_default="")
+    span_id = models.CharField(max_length=16, blank=True)
+    name = models.TextField(help_text="Of the event; empty for a plain line.")
+    severity_number = models.IntegerField(default=0, db_default=0, help_text="9: INFO, 13: WARN, 17: ERROR, 21: FATAL.")
+    severity_text = models.TextField(blank=True, default="", db_default="")
     time_unix_nano = models.BigIntegerField(help_text="When it happened, or where unknown, when it was observed.")
     position = models.PositiveIntegerField(default=0, help_text="Its place in its request, among equal times.")
     attributes = JSONTextField(default=dict)
     body = JSONTextField(default=None, null=True)
     dropped_attributes_count = models.BigIntegerField(default=0)
+    observed_time_unix_nano = models.BigIntegerField(default=0, db_default=0)
+    flags = models.BigIntegerField(default=0, db_default=0)
+    resource = JSONTextField(default=dict, db_default="{}")
+    scope = JSONTextField(default=dict, db_default="{}")
+    warnings = JSONTextField(default=list, db_default="[]")
     received_at = models.DateTimeField(default=timezone.now)
     pending = models.BooleanField(
         default=False, help_text="Its trace was not there when it came; a job looks once more."
@@ -203,8 +212,17 @@ class SpanLog(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["trace_row", "span_id"], name="span_log_of_span"),
+            models.Index(
+                fields=["trace_row"],
+                name="span_log_events",
+                condition=models.Q(name__gt="") | models.Q(severity_number__gte=17),
+            ),
             models.Index(fields=["project", "received_at"], name="span_log_received"),
             models.Index(fields=["received_at"], name="span_log_pending", condition=models.Q(pending=True)),
+            models.Index(
+                fields=["received_at", "id"], name="span_log_evaluations", condition=models.Q(name=EVALUATION_EVENT)
+            ),
         ]
 
     def __str__(self) -> str:

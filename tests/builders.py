@@ -92,8 +92,9 @@ def log_record(
     body: Any = None,
     attrs: dict[str, Any] | None = None,
     time_ns: int = 1_700_000_000_000_000_000,
+    **fields: Any,
 ) -> LogRecord:
-    """An OTLP log record that is an event; ids are hex."""
+    """An OTLP log record, an event where it has a name; ids are hex."""
     return LogRecord(
         event_name=name,
         trace_id=bytes.fromhex(trace_id),
@@ -101,6 +102,7 @@ def log_record(
         time_unix_nano=time_ns,
         attributes=attributes(attrs or {}),
         body=None if body is None else any_value(body),
+        **fields,
     )
 
 

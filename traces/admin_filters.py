@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.admin import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -16,7 +16,7 @@ from projects.models import Project
 from projects.roles import project_ids
 from spans.models import SpanType
 from spans.timestamps import CLOCK_AHEAD_NS, NS_PER_SECOND, to_unix_nano
-from traces.lists import duration_ns, of_group
+from traces.lists import duration_ns, logs_with, of_group
 from traces.models import Trace, TraceStatus
 
 MAX_TEXT = 500
@@ -214,6 +214,23 @@ class SpanModelFilter(ModelFilter):
     def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         either = queryset.filter(response_model__icontains=self.chosen)
         return either | queryset.filter(request_model__icontains=self.chosen)
+
+
+class LogFilter(ParameterFilter):
+    """Text in a log record of the trace or the span."""
+
+    title = "Log record"
+    parameter_names = ("log",)
+    placeholder = "part of it"
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(Exists(logs_with(self.chosen).filter(trace_row=OuterRef("pk"))))
+
+
+class SpanLogFilter(LogFilter):
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        own = logs_with(self.chosen).filter(trace_row=OuterRef("trace_row"), span_id=OuterRef("span_id"))
+        return queryset.filter(Exists(own))
 
 
 class TraceFilter(ParameterFilter):

@@ -19,7 +19,7 @@ from django.utils.html import format_html
 
 from projects.models import Project
 from projects.roles import project_ids
-from spans.logs import attach_logs
+from spans.logs import attach_logs, kept_logs
 from spans.models import Span
 from spans.project_tables import tables_for
 from spans.semconv import content
@@ -311,15 +311,18 @@ def _span_or_404(trace: Trace, span_id: str) -> Span:
 
 
 def span_panel(request: HttpRequest, trace: Trace, span_id: str) -> HttpResponse:
-    """A fragment: everything about a span. Two queries, three where the span reports tokens or a cost.
+    """A fragment: everything about a span.
 
-    With `whole` "yes", long texts are not cut.
+    Three queries, one more where the span reports usage, and where it has log records. With `whole` "yes", long texts
+    are not cut.
     """
     span = _span_or_404(trace, span_id)
+    logs, logs_are_cut = kept_logs(span)
     context = {
         "trace": trace,
         "span": span,
-        "detail": describe(trace, span),
+        "detail": describe(trace, span, logs),
+        "logs_are_cut": logs_are_cut,
         "images": images(span),
         "is_whole": request.GET.get("whole") == "yes",
         "whole_query": "?whole=yes",

@@ -13,12 +13,12 @@ from uuid import UUID
 
 import orjson
 from django.db import models
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from projects.models import Project
-from spans.models import Span
+from spans.models import Span, SpanLog
 from spans.semconv.fields import stored_id
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
 
@@ -76,6 +76,8 @@ class Filters:
     has_error: bool | None = None
     text: str = ""
     """Part of the name, input or output (their first 500 characters), case ignored."""
+    log: str = ""
+    """Part of a log record's name, body or attributes, case ignored."""
 
     def conditions(self) -> Iterator[Q]:
         """The conditions that traces and spans have in common."""
@@ -115,6 +117,8 @@ class TraceFilters(Filters):
             traces = traces.filter(status=self.status)
         if self.model:
             traces = traces.filter(model_names__contains=orjson.dumps(self.model).decode())
+        if self.log:
+            traces = traces.filter(Exists(logs_with(self.log).filter(trace_row=OuterRef("pk"))))
         if self.has_error is not None:
             traces = traces.filter(error_count__gt=0) if self.has_error else traces.filter(error_count=0)
         if self.min_duration_ns is not None:
@@ -139,6 +143,9 @@ class SpanFilters(Filters):
             spans = spans.filter(span_type=self.span_type)
         if self.model:
             spans = spans.filter(Q(request_model=self.model) | Q(response_model=self.model))
+        if self.log:
+            own = logs_with(self.log).filter(trace_row=OuterRef("trace_row"), span_id=OuterRef("span_id"))
+            spans = spans.filter(Exists(own))
         if self.has_error is not None:
             spans = spans.filter(is_error=self.has_error)
         if self.min_duration_ns is not None:
@@ -161,6 +168,12 @@ def total_tokens() -> Combinable:
 def text_condition(text: str) -> Q:
     """Name, input or output preview holds the text, case ignored."""
     return Q(name__icontains=text) | Q(input_preview__icontains=text) | Q(output_preview__icontains=text)
+
+
+def logs_with(text: str) -> QuerySet[SpanLog]:
+    """Log records in which the text stands, case ignored."""
+    either = Q(name__icontains=text) | Q(body__icontains=text) | Q(attributes__icontains=text)
+    return SpanLog.objects.filter(either).order_by()
 
 
 @dataclass(frozen=True, slots=True)

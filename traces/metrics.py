@@ -31,7 +31,7 @@ IN_PROGRESS = Gauge(
 SPANS = Counter("tracing_spans", "Spans by what became of them, and why they were rejected.", ["result", "reason"])
 LOG_RECORDS = Counter(
     "tracing_log_records",
-    "Log records by what became of them; ignored: no GenAI event of a span, so not stored.",
+    "Log records by what became of them; ignored: of no span; over_limit: their span or trace has enough.",
     ["result"],
 )
 METRIC_POINTS = Counter("tracing_metric_points", "Data points of metrics, which are acknowledged and not stored.")

@@ -67,8 +67,7 @@ class ExportReceipt(models.Model):
     )
     records = JSONTextField(
         null=True,
-        help_text="Logs and metrics: how many log records or data points were added, duplicate, rejected, or ignored "
-        "because only GenAI events of spans are stored.",
+        help_text="Logs and metrics: how many were added, duplicate, rejected, over_limit or ignored.",
     )
     rejections = JSONTextField(default=list, help_text="Reasons with their counts.")
     duration_ms = models.FloatField(default=0, help_text="From the whole body to the writing of this row.")

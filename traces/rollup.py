@@ -6,11 +6,12 @@ of the keys, so that writers wait for each other and never deadlock.
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from spans.batches import batches
@@ -123,9 +124,14 @@ def _moved(changes: Sequence[Change]) -> list[Change]:
     ]
 
 
-def lock(keys: Iterable[UUID]) -> list[UUID]:
-    """Lock the traces in key order; those that are gone are left out."""
-    return [key for key in sorted(keys) if Trace.objects.filter(pk=key).update(refresh_due=True)]
+def lock(keys: Iterable[UUID], unchanged: Collection[UUID] = ()) -> list[UUID]:
+    """Lock the traces in key order; those that are gone are left out. All but the unchanged are due until `update`."""
+    same = F("refresh_due")
+    return [
+        key
+        for key in sorted(keys)
+        if Trace.objects.filter(pk=key).update(refresh_due=same if key in unchanged else True)
+    ]
 
 
 def days_of(keys: Iterable[UUID]) -> dict[UUID, datetime.date]:

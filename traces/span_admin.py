@@ -28,6 +28,7 @@ class SpanAdmin(RecordedAdmin):
         filters.SpanErrorFilter,
         filters.ServiceFilter,
         filters.SpanModelFilter,
+        filters.SpanLogFilter,
         filters.SpanMinimumDurationFilter,
         filters.MinimumCostFilter,
         filters.TraceFilter,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from spans.models import Span, SpanKind, StatusCode
+from spans.models import Span, SpanKind, SpanLog, StatusCode
 from spans.project_tables import tables_for
 from spans.semconv.content import SpanContent, content
 from spans.semconv.parts import text_of_result
@@ -14,6 +14,8 @@ from traces.shown import Message, Text, shown, shown_messages
 
 # Of longer lists the page says how many more there are.
 MAX_ITEMS = 500
+LOG_TITLE = 200
+SEVERITIES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -74,6 +76,19 @@ class Event:
 
 
 @dataclass(slots=True)
+class Log:
+    """A log record: what it is called, or the line that it says."""
+
+    title: str
+    severity: str
+    time_unix_nano: int
+    after_start: str
+    body: Text | None
+    attributes: First[Attribute]
+    warnings: list[str]
+
+
+@dataclass(slots=True)
 class Link:
     trace_id: str
     span_id: str
@@ -88,6 +103,7 @@ class SpanDetail:
     sections: list[Section]
     attributes: First[Attribute]
     events: First[Event]
+    logs: First[Log]
     links: First[Link]
     resource: First[Attribute]
     scope: list[tuple[str, str]]
@@ -229,7 +245,28 @@ def _event(span: Span, event: Mapping[str, Any]) -> Event:
     return Event(event.get("name", ""), time_unix_nano, after_start, attribute_rows(event.get("attributes")))
 
 
-def describe(trace: Trace, span: Span) -> SpanDetail:
+def _log(span: Span, log: SpanLog) -> Log:
+    after_start = format_duration(max(0, log.time_unix_nano - span.start_time_unix_nano))
+    is_line = isinstance(log.body, str) and not log.name
+    title = log.body.partition("\n")[0][:LOG_TITLE] if is_line else log.name
+    is_told = log.body is None or log.body == title
+    return Log(
+        title=title or "log record",
+        severity=log.severity_text[:20] or _severity(log.severity_number),
+        time_unix_nano=log.time_unix_nano,
+        after_start=after_start,
+        body=None if is_told else shown(log.body),
+        attributes=attribute_rows(log.attributes),
+        warnings=log.warnings,
+    )
+
+
+def _severity(number: int) -> str:
+    """The name of OpenTelemetry's range that the number is in; "" where it is in none."""
+    return SEVERITIES[(number - 1) // 4] if 1 <= number <= 24 else ""
+
+
+def describe(trace: Trace, span: Span, logs: Sequence[SpanLog] = ()) -> SpanDetail:
     """Everything the panel shows. The span has its payload."""
     scope = span.scope or {}
     resource = (span.resource or {}).get("attributes") or {}
@@ -241,6 +278,7 @@ def describe(trace: Trace, span: Span) -> SpanDetail:
         sections=_sections(found),
         attributes=attribute_rows(span.attributes),
         events=first(span.events, lambda event: _event(span, event)),
+        logs=first(logs, lambda log: _log(span, log)),
         links=first(
             span.links,
             lambda link: Link(

@@ -48,6 +48,7 @@ class TraceAdmin(RecordedAdmin):
         filters.ErrorsFilter,
         filters.ServiceFilter,
         filters.ModelFilter,
+        filters.LogFilter,
         filters.MinimumDurationFilter,
         filters.MinimumCostFilter,
         filters.TraceSessionFilter,

@@ -59,7 +59,7 @@ LOGS = logs_request(
 )
 def test_a_file_of_log_records_is_imported(project, tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    assert "messages from log records" in import_traces(tmp_path)
+    assert "log record" in import_traces(tmp_path)
     assert SpanLog.objects.count() == 1
 
 

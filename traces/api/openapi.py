@@ -78,6 +78,7 @@ COMMON_FILTERS = (
     p.amount("min_cost_usd", "Costs at least so many US dollars."),
     p.boolean("error", "true: with at least one failed span; false: without."),
     p.string("q", "Part of the name, the input or the output (their first 500 characters), case ignored."),
+    p.string("log", "Part of a log record of the trace or span: its name, body or attributes, case ignored."),
 )
 # Where the query's name is not the filter's
 FILTER_NAMES = {
@@ -192,9 +193,7 @@ def ok(serializer: Any, description: str, example: Any) -> dict[int, OpenApiResp
     return {200: OpenApiResponse(serializer, description, examples=[OpenApiExample("Success", example)])}
 
 
-_ANY_ID = (
-    "An id is the framework's own (BeeAI's 8 characters) or the OpenTelemetry trace id (32 hex digits, any case). "
-)
+ANY_ID = "An id is the framework's own (BeeAI's 8 characters) or the OpenTelemetry trace id (32 hex digits, any case). "
 _VIEWS = "By its framework id a trace shows that run of the framework only, by its OpenTelemetry id all spans."
 
 list_traces = operation(
@@ -209,7 +208,7 @@ get_trace = operation(
     "get_trace",
     "trace",
     "Get a trace",
-    _ANY_ID + _VIEWS,
+    ANY_ID + _VIEWS,
     answers(ok(TraceResultSerializer, "The trace.", {"result": TRACE}), 400, 404),
     TRACE_INCLUDES,
 )
@@ -217,7 +216,7 @@ delete_trace = operation(
     "delete_trace",
     "trace",
     "Delete a trace",
-    _ANY_ID + "Its spans go with it, and soon afterwards its copy in MLflow.",
+    ANY_ID + "Its spans go with it, and soon afterwards its copy in MLflow.",
     answers({204: OpenApiResponse(None, "Deleted.")}, 400, 404),
 )
 delete_traces = operation(
@@ -236,7 +235,7 @@ list_trace_spans = operation(
     "list_trace_spans",
     "span",
     "List the spans of a trace",
-    _ANY_ID + _VIEWS + " By start. An unknown id has no spans.",
+    ANY_ID + _VIEWS + " By start. An unknown id has no spans.",
     answers(ok(spans.TraceSpansSerializer, "A page.", {"results": [SPAN], "total_count": 1, "next": None}), 400),
     TRACE_SPANS,
 )
@@ -259,7 +258,7 @@ get_trace_otlp = operation(
     "get_trace_otlp",
     "trace",
     "Export a trace as OTLP",
-    _ANY_ID
+    ANY_ID
     + "The whole trace as opentelemetry.proto.trace.v1.TracesData, every value, type and nanosecond as received.",
     answers(
         {

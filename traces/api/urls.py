@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from traces.api import session_views, views
+from traces.api import log_views, session_views, views
 
 urlpatterns = [
     path("v1/traces", views.TracesView.as_view()),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("v1/traces/<str:trace_id>/spans/<str:span_id>", views.SpanDetailView.as_view()),
     path("v1/traces/<str:trace_id>/usage", session_views.TraceUsageView.as_view()),
     path("v1/traces/<str:trace_id>/otlp", views.TraceOtlpView.as_view()),
+    path("v1/traces/<str:trace_id>/logs", log_views.TraceLogsView.as_view()),
+    path("v1/traces/<str:trace_id>/otlp-logs", log_views.TraceOtlpLogsView.as_view()),
     path("v1/spans", views.SpansView.as_view()),
     # Ids are any text, slashes and line breaks among it.
     path("v1/sessions", session_views.SessionsView.as_view()),

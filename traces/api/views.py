@@ -99,6 +99,13 @@ def check_size(traces: Sequence[Trace], what: str) -> None:
         )
 
 
+def otlp_answer(request: Request, data: Any) -> HttpResponse:
+    """The message in the encoding that is asked for by Accept, else as JSON."""
+    wants_protobuf = "protobuf" in request.META.get("HTTP_ACCEPT", "").lower()
+    encoding = Encoding.PROTOBUF if wants_protobuf else Encoding.JSON
+    return HttpResponse(serialize(data, encoding), content_type=encoding.value, headers={"Vary": "Accept"})
+
+
 def tree_of(view: TraceView, spans: Sequence[Span]) -> list[dict[str, Any]]:
     """The tree of the run if the trace is seen as one, else of all spans."""
     run = bee.find_run(spans, view.main.framework_trace_id) if view.main else None
@@ -262,10 +269,7 @@ class TraceOtlpView(ApiView):
     def get(self, request: Request, trace_id: str) -> HttpResponse:
         trace = find_trace(request, trace_id)
         check_size([trace], "an export in one piece")
-        wants_protobuf = "protobuf" in request.META.get("HTTP_ACCEPT", "").lower()
-        encoding = Encoding.PROTOBUF if wants_protobuf else Encoding.JSON
-        body = serialize(traces_data(trace.trace_id, queries.load_spans(trace, payload=True)), encoding)
-        return HttpResponse(body, content_type=encoding.value, headers={"Vary": "Accept"})
+        return otlp_answer(request, traces_data(trace.trace_id, queries.load_spans(trace, payload=True)))
 
 
 class SpansView(ApiView):

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, EntityRef, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from spans import values
@@ -129,7 +130,7 @@ def decode(parts: Iterable[ExportTraceServiceRequest]) -> Decoded:
     return Decoded(records, list(rejected.values()))
 
 
-def decode_resource(resource_spans: ResourceSpans, warnings: list[str], limit: Limits) -> ResourceRecord:
+def decode_resource(resource_spans: ResourceSpans | ResourceLogs, warnings: list[str], limit: Limits) -> ResourceRecord:
     """The resource of a group of spans, with its JSON; what had to be replaced or cut goes to the warnings."""
     message = resource_spans.resource
     attributes = decode_attributes(message.attributes)
@@ -163,7 +164,7 @@ def decode_entity_ref(message: EntityRef) -> dict[str, Any]:
     }
 
 
-def decode_scope(scope_spans: ScopeSpans, warnings: list[str], limit: Limits) -> ScopeRecord:
+def decode_scope(scope_spans: ScopeSpans | ScopeLogs, warnings: list[str], limit: Limits) -> ScopeRecord:
     """The scope of a group of spans, with its JSON; what had to be replaced or cut goes to the warnings."""
     message: InstrumentationScope = scope_spans.scope
     stored: dict[str, Any] = {}

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
@@ -34,7 +35,7 @@ def traces_data(trace_id: str, rows: Iterable[Span]) -> TracesData:
     return data
 
 
-def encode_resource(message: ResourceSpans, stored: Mapping[str, Any]) -> None:
+def encode_resource(message: ResourceSpans | ResourceLogs, stored: Mapping[str, Any]) -> None:
     resource = message.resource
     resource.SetInParent()
     encode_attributes(resource.attributes, stored.get("attributes", {}))
@@ -44,7 +45,7 @@ def encode_resource(message: ResourceSpans, stored: Mapping[str, Any]) -> None:
     message.schema_url = stored.get("schema_url", "")
 
 
-def encode_scope(message: ScopeSpans, stored: Mapping[str, Any]) -> None:
+def encode_scope(message: ScopeSpans | ScopeLogs, stored: Mapping[str, Any]) -> None:
     scope = message.scope
     scope.SetInParent()
     scope.name = stored.get("name", "")

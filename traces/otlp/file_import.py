@@ -15,10 +15,10 @@ from traces.otlp.receiver import export
 
 @dataclass(slots=True)
 class Imported:
-    """How many spans and GenAI events of the files are in the database now, and what of them is not, and why."""
+    """How many spans and log records of the files are in the database now, and what of them is not, and why."""
 
     spans: int = 0
-    events: int = 0
+    log_records: int = 0
     problems: list[str] = field(default_factory=list)
 
     def add_file(self, path: Path, project: Project) -> None:
@@ -31,7 +31,7 @@ class Imported:
                     message = rejected.error_message
                 else:
                     message = export_logs([request], project).partial_success.error_message
-                    self.events += len(decode_logs([request], project.pk).events)
+                    self.log_records += len(decode_logs([request], project.pk).logs)
                 if message:
                     self.problems.append(f"{path}: {message}")
         except (OtlpError, OSError, EOFError, zlib.error) as error:

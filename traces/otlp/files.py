@@ -1,6 +1,6 @@
 """OTLP in files: what the import command reads and the export command writes.
 
-Traces, and log records with GenAI events. Read: protobuf (`.pb`, `.bin`, `.proto`), JSON (one message) and JSON lines
+Traces, and log records of spans. Read: protobuf (`.pb`, `.bin`, `.proto`), JSON (one message) and JSON lines
 (one message a line, as the Collector's file exporter writes them), each also with gzip. ExportTraceServiceRequest and
 TracesData have the same form in all of them.
 """

@@ -165,11 +165,11 @@ export_traces_schema = _export_schema(
 export_logs_schema = _export_schema(
     "export_logs",
     "Receive log records (OTLP/HTTP)",
-    "OpenTelemetry's log export. GenAI events (`gen_ai.*`) with a trace id and a span id are stored and shown as "
-    "messages of their spans, whichever comes first. Other log records are acknowledged and not stored.",
+    "OpenTelemetry's log export. Log records with a trace id and a span id are stored and shown with their spans, "
+    "whichever comes first; events among them give messages, errors and scores. Others are only acknowledged.",
     _request("logs.v1.ExportLogsServiceRequest", "resourceLogs"),
     _response("ExportLogsServiceResponse", "rejectedLogRecords", "log records"),
-    "Every GenAI event of a span that is not counted as rejected is stored.",
+    "Every log record of a span that is not counted as rejected is stored, as far as its span and trace have room.",
     [OpenApiExample("One message", _EXAMPLE_LOGS, media_type="application/json", request_only=True)],
 )
 

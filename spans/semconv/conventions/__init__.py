@@ -6,6 +6,7 @@ SDKs with keys of their own stand before the standards that many share, because 
 from spans.semconv.convention import Convention
 from spans.semconv.conventions.ag2 import AG2
 from spans.semconv.conventions.agent_framework import AGENT_FRAMEWORK
+from spans.semconv.conventions.agent_logs import AGENT_LOGS
 from spans.semconv.conventions.autogen import AUTOGEN
 from spans.semconv.conventions.beeai import BEEAI
 from spans.semconv.conventions.beeai_openinference import BEEAI_OPENINFERENCE
@@ -85,6 +86,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     MCP,
     GOOGLE_ADK,
     GENKIT,
+    AGENT_LOGS,
     PLAIN,
     INFERRED,
 )

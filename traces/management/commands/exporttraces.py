@@ -1,4 +1,4 @@
-"""manage.py exporttraces: write traces as OTLP files, which importtraces reads back exactly."""
+"""manage.py exporttraces: write traces with their log records as OTLP files, which importtraces reads back."""
 
 import datetime
 import gzip
@@ -12,10 +12,12 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from projects.project_option import find_project
+from spans.logs import logs_of
 from spans.timestamps import to_unix_nano
 from traces.models import Trace
 from traces.otlp.codec import Encoding, serialize
 from traces.otlp.encode import traces_data
+from traces.otlp.encode_logs import logs_data
 from traces.queries import span_pages
 
 CHUNK = 500
@@ -25,8 +27,8 @@ BY_START = attrgetter("start_time_unix_nano", "pk")
 class Command(BaseCommand):
     help = (
         "Export traces as OTLP. To a name that ends in .jsonl or .jsonl.gz: JSON lines, a line for each 500 spans of "
-        "a trace, in the form of the Collector's file exporter. To any other name: a folder with a protobuf "
-        "file for each trace."
+        "a trace and one for its log records, in the form of the Collector's file exporter. To any other name: a "
+        "folder with a protobuf file for each trace, and one for its log records."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -71,7 +73,12 @@ def write_lines(traces: Iterable[Trace], output: Path) -> int:
     """Raises OSError. Returns the number of spans; a query for each 500 spans of a trace."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with open_output(output) as file:
-        return sum(write(file, trace, Encoding.JSON, end=b"\n") for trace in traces)
+        spans = 0
+        for trace in traces:
+            spans += write(file, trace, Encoding.JSON, end=b"\n")
+            if logs := encode_logs(trace, Encoding.JSON):
+                file.write(logs + b"\n")
+        return spans
 
 
 def write_folder(traces: Iterable[Trace], output: Path) -> int:
@@ -80,8 +87,11 @@ def write_folder(traces: Iterable[Trace], output: Path) -> int:
     spans = 0
     for trace in traces:
         # Two projects may have a trace of the same id, so the row key is part of the name.
-        with (output / f"{trace.trace_id}-{trace.pk.hex[:8]}.pb").open("wb") as file:
+        name = f"{trace.trace_id}-{trace.pk.hex[:8]}"
+        with (output / f"{name}.pb").open("wb") as file:
             spans += write(file, trace, Encoding.PROTOBUF)
+        if logs := encode_logs(trace, Encoding.PROTOBUF):
+            (output / f"{name}.logs.pb").write_bytes(logs)
     return spans
 
 
@@ -92,6 +102,12 @@ def write(file: IO[bytes], trace: Trace, encoding: Encoding, end: bytes = b"") -
         file.write(serialize(traces_data(trace.trace_id, sorted(page, key=BY_START)), encoding) + end)
         spans += len(page)
     return spans
+
+
+def encode_logs(trace: Trace, encoding: Encoding) -> bytes:
+    """The trace's log records as one message; nothing where it has none. One query."""
+    logs = list(logs_of(trace.pk))
+    return serialize(logs_data(trace.trace_id, logs), encoding) if logs else b""
 
 
 def open_output(output: Path) -> IO[bytes]:

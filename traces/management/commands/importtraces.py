@@ -37,7 +37,7 @@ class Command(BaseCommand):
                 bar.update(file.stat().st_size)
         for problem in total.problems:
             self.stderr.write(problem)
-        events = f" and {total.events} messages from log records" if total.events else ""
-        self.stdout.write(f"{total.spans} spans{events} from {len(files)} files are in project {target.slug}.")
+        logs = f" and {total.log_records} log records" if total.log_records else ""
+        self.stdout.write(f"{total.spans} spans{logs} from {len(files)} files are in project {target.slug}.")
         if total.problems:
             raise CommandError(f"{len(total.problems)} problems; the spans they name are not stored.")

@@ -240,7 +240,7 @@ document.addEventListener("DOMContentLoaded", () => {
         else if (event.key === "e") nextError();
         else if (event.key === "n") document.querySelector("a[rel=next]")?.click();
         else if (event.key === "p") document.querySelector("a[rel=prev]")?.click();
-        else if (/^[1-6]$/.test(event.key)) showTab(panel.querySelectorAll("[data-tab]")[Number(event.key) - 1]?.dataset.tab);
+        else if (/^[1-7]$/.test(event.key)) showTab(panel.querySelectorAll("[data-tab]")[Number(event.key) - 1]?.dataset.tab);
         else return;
         event.preventDefault();
     });
