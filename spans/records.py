@@ -11,7 +11,9 @@ from spans.values import Attributes
 
 @dataclass(slots=True)
 class ResourceRecord:
-    """The resource of a group of spans. `json` is its stored form, encoded once for all of them."""
+    """The resource of a group of spans. `json` is its stored form, encoded once for all of them; `told` what the
+    conventions read of it for them.
+    """
 
     attributes: Attributes = field(default_factory=dict)
     dropped_attributes_count: int = 0
@@ -20,6 +22,7 @@ class ResourceRecord:
     json: bytes = b"{}"
     service_name: str = ""
     cut: bool = False
+    told: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ COLUMNS = (
 )  # fmt: skip
 READ = (
     "trace_row_id", "project", "day", "span_id", "name", "start_time_unix_nano", "status_code", "status_message",
-    "attributes", "events", "scope_name",
+    "attributes", "events", "scope_name", "resource",
 )  # fmt: skip
 SPANS_A_QUERY = 500
 _FIELDS: dict[str, Any] = {item.name: item for item in Span._meta.concrete_fields}

@@ -17,7 +17,7 @@ from spans.semconv.parts import result_of, text_of_parts
 from spans.semconv.previews import readable, readable_messages
 from spans.semconv.providers import canonical_provider
 from spans.semconv.shapes import documents_of, tools_of
-from spans.semconv.sources import SpanLike, logs_as_events
+from spans.semconv.sources import OfResource, SpanLike, logs_as_events
 from spans.semconv.tables import BUILT_IN, ProjectTables
 
 
@@ -113,7 +113,7 @@ def content(span: SpanLike, resource: dict[str, Any] | None = None, tables: Proj
     _derive(result, span)
     _set_price(result, span, tables.prices)
     if resource:
-        _set_from_resource(result, resource)
+        _set_from_resource(result, resource, tables)
     return result
 
 
@@ -254,7 +254,12 @@ def _set_price(result: SpanContent, span: SpanLike, own: Sequence[OwnPrice]) -> 
         }
 
 
-def _set_from_resource(result: SpanContent, resource: dict[str, Any]) -> None:
+def _set_from_resource(result: SpanContent, resource: dict[str, Any], tables: ProjectTables) -> None:
+    for name, (value, rule) in tables.resource.values(OfResource(resource)).items():
+        if not getattr(result, name):
+            setattr(result, name, value)
+            attribute = f"resource: {rule.source.describe()}"
+            result.normalization[name] = {"rule": rule.label, "attribute": attribute}
     for name, keys in RESOURCE_KEYS.items():
         for key in keys:
             value = resource.get(key)
@@ -266,6 +271,4 @@ def _set_from_resource(result: SpanContent, resource: dict[str, Any]) -> None:
 RESOURCE_KEYS = {
     "environment": ("deployment.environment.name", "deployment.environment", "langfuse.environment"),
     "release": ("service.version", "langfuse.release"),
-    "session_id": ("session.id",),
-    "user_id": ("user.id",),
 }

@@ -1,5 +1,6 @@
 """The fields of the normalized form: what each means, and how a raw value becomes one."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -41,10 +42,21 @@ def long_text(value: Any) -> str | None:
     return None
 
 
+# Values that stand for an id that must not be told, or that is not there
+_NO_ID = re.compile(
+    r"[\s_]*(?:[\[<({]+[\s_]*(?:scrubbed|redacted|filtered|masked|removed|hidden|anonymi[sz]ed|sanitized|sensitive)(?![a-z0-9])[^\])>}]*"
+    r"[\])>}]+|scrubbed|redacted|filtered|masked|removed|[*\u2022\u25cf\u2588]{3,}|x{4,}|null|none|undefined)[\s_]*",
+    re.IGNORECASE,
+)
+_NO_ID_CHARACTERS = 200
+
+
 def identifier(value: Any) -> str | None:
-    """The id of a session or user, as `stored_id` keeps it."""
+    """The id of a session or user, as `stored_id` keeps it; none where it was scrubbed: "[REDACTED]", "***"."""
     found = long_text(value)
-    return found if found is None else stored_id(found)
+    if found is None or (len(found) <= _NO_ID_CHARACTERS and _NO_ID.fullmatch(found)):
+        return None
+    return stored_id(found)
 
 
 def stored_id(text: str) -> str:

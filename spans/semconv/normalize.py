@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from spans.pricing import OwnPrice, own_price, price
+from spans.records import ResourceRecord
 from spans.semconv.failures import STATUS_ERROR, judge
 from spans.semconv.fields import MAX_COST_USD
 from spans.semconv.json_values import as_text
 from spans.semconv.previews import line, messages_preview, preview
 from spans.semconv.providers import canonical_provider
-from spans.semconv.sources import Family, Source, logs_as_events
+from spans.semconv.sources import Family, OfResource, Source, logs_as_events
 from spans.semconv.tables import BUILT_IN, ProjectTables
 
 MODEL_CALLS = frozenset(("LLM", "CHAT_MODEL"))
@@ -56,8 +57,12 @@ def _normalize(record: Any, tables: ProjectTables) -> None:
     if cost is None:
         cost = listed_price(record, record.start_time_unix_nano, get("cache_creation_input_tokens"), tables.prices)[0]
     record.cost_usd = cost
-    record.session_id = get("session_id") or ""
-    record.user_id = get("user_id") or ""
+    session_id, user_id = get("session_id"), get("user_id")
+    if session_id is None or user_id is None:
+        told = _told_by_resource(record.resource, tables)
+        session_id, user_id = session_id or told.get("session_id"), user_id or told.get("user_id")
+    record.session_id = session_id or ""
+    record.user_id = user_id or ""
     record.framework_trace_id = get("framework_trace_id") or ""
     error_type, is_told = get("error_type") or "", bool(get("is_error"))
     record.is_error, record.error_type = False, error_type
@@ -71,6 +76,15 @@ def _normalize(record: Any, tables: ProjectTables) -> None:
         record.output_preview = _preview(record, unread.get("output_messages"), unread.get("output"), True)
     except RecursionError:
         return  # content nested hundreds of levels deep has no preview
+
+
+def _told_by_resource(resource: Any, tables: ProjectTables) -> dict[str, Any]:
+    """Session and user of a resource, which are those of all its spans; looked up once for those of a request."""
+    if isinstance(resource, ResourceRecord):
+        if resource.told is None:
+            resource.told = tables.resource.first_values(OfResource(resource.attributes))[0]
+        return resource.told
+    return tables.resource.first_values(OfResource((resource or {}).get("attributes") or {}))[0]
 
 
 def listed_price(

@@ -8,7 +8,7 @@ a list, and None where the fact is absent. A value that is there but falsy (0, "
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -33,6 +33,20 @@ class SpanLike(Protocol):
 
     @property
     def scope_name(self) -> str: ...
+
+
+@dataclass(slots=True)
+class OfResource:
+    """A resource's attributes as the conventions read a span's."""
+
+    attributes: dict[str, Any]
+    name: str = ""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    logs: Sequence[dict[str, Any]] = ()
+    start_time_unix_nano: int = 0
+    status_code: int = 0
+    status_message: str = ""
+    scope_name: str = ""
 
 
 @contextmanager

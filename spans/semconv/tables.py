@@ -9,13 +9,18 @@ from spans.semconv.fields import FIELDS
 from spans.semconv.lookup import Tables
 from spans.semconv.operator_rules import OperatorRule, as_conventions
 
+RESOURCE_FIELDS = frozenset(("session_id", "user_id"))
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectTables:
-    """columns: the fields that receiving needs.  everything: all fields, for reading.  prices: the project's own."""
+    """columns: the fields that receiving needs.  everything: all fields, for reading.  resource: those that a resource
+    may have for all its spans.  prices: the project's own.
+    """
 
     columns: Tables
     everything: Tables
+    resource: Tables
     prices: Sequence[OwnPrice] = ()
 
 
@@ -24,7 +29,10 @@ def compile_tables(rules: Iterable[OperatorRule] = (), prices: Sequence[OwnPrice
     before, after = as_conventions(rules)
     conventions = (*before, *CONVENTIONS, *after)
     stored = [field for field in FIELDS if field.stored]
-    return ProjectTables(Tables(conventions, stored), Tables(conventions, FIELDS), tuple(prices))
+    of_resource = [field for field in FIELDS if field.name in RESOURCE_FIELDS]
+    return ProjectTables(
+        Tables(conventions, stored), Tables(conventions, FIELDS), Tables(conventions, of_resource), tuple(prices)
+    )
 
 
 BUILT_IN = compile_tables()

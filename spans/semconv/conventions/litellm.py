@@ -1,7 +1,8 @@
 import re
+from typing import Any
 
 from spans.semconv.convention import Convention
-from spans.semconv.sources import Attribute, Name
+from spans.semconv.sources import Attribute, Family, Name
 
 # Operations are named after LiteLLM's functions, the asynchronous ones too.
 OPERATIONS = {
@@ -28,6 +29,29 @@ def _usage(name: str) -> Attribute:
     return Attribute(USAGE, pattern=re.compile(rf"'{name}': (\d+)"))
 
 
+# What a caller says of a request, which LiteLLM passes on as the repr or the JSON of a dictionary.
+PASSED_ON = ("metadata.requester_metadata", "metadata.spend_logs_metadata", "litellm.metadata", "metadata")
+
+
+def _passed_on(*names: str) -> tuple[Attribute, ...]:
+    pattern = re.compile(rf"""['"](?:{"|".join(names)})['"]: ?['"]([^'"\\]+)['"]""")
+    return tuple(Attribute(key, pattern=pattern) for key in PASSED_ON)
+
+
+def _told_to_provider(items: Any) -> Any:
+    """The session in what went to the provider: llm.openai.metadata, llm.openai.litellm_session_id."""
+    for facts in items.values() if isinstance(items, dict) else ():
+        if isinstance(facts, dict):
+            if isinstance(found := facts.get("litellm_session_id"), str) and found:
+                return found
+            match = SESSION_IN_REPR.search(facts["metadata"]) if isinstance(facts.get("metadata"), str) else None
+            if match is not None:
+                return match[1]
+    return None
+
+
+SESSION_IN_REPR = re.compile(r"""['"](?:litellm_)?session_id['"]: ?['"]([^'"\\]+)['"]""")
+
 LITELLM = Convention(
     name="litellm",
     title="LiteLLM's own OpenTelemetry callback",
@@ -52,6 +76,22 @@ LITELLM = Convention(
         "cache_creation_input_tokens": ("gen_ai.usage.cache_creation.input_tokens", _usage("cache_write_tokens")),
         "reasoning_tokens": (_usage("reasoning_tokens"),),
         "cost_usd": (Attribute("litellm.cost.total", when=SUCCEEDED), "gen_ai.cost.total_cost"),
-        "user_id": ("litellm.end_user.id", "llm.user", "metadata.user_api_key_end_user_id"),
+        "session_id": (
+            "session.id",
+            "gen_ai.conversation.id",
+            "litellm.session_id",
+            "litellm.session.id",
+            "metadata.session_id",
+            "metadata.litellm_session_id",
+            *_passed_on("session_id", "litellm_session_id", "conversation_id", "thread_id"),
+            Family("llm.", indexed=False, transform=_told_to_provider),
+        ),
+        "user_id": (
+            "litellm.end_user.id",
+            "llm.user",
+            "metadata.user_api_key_end_user_id",
+            "metadata.trace_user_id",
+            *_passed_on("trace_user_id", "user_id"),
+        ),
     },
 )

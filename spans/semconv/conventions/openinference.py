@@ -58,7 +58,12 @@ OPENINFERENCE = Convention(
         "audio_input_tokens": ("llm.token_count.prompt_details.audio",),
         "audio_output_tokens": ("llm.token_count.completion_details.audio",),
         "cost_usd": ("llm.cost.total",),
-        "session_id": ("session.id",),
+        "session_id": (
+            "session.id",
+            Attribute("metadata", path=("session_id",)),
+            Attribute("metadata", path=("conversation_id",)),
+            Attribute("metadata", path=("thread_id",)),
+        ),
         "user_id": ("user.id", Attribute("metadata", path=("user_id",))),
         "error_type": ("exception.type",),
         "error_message": ("exception.message",),
