@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from operator import attrgetter
 
+import orjson
 from psycopg.types.numeric import DecimalBinaryDumper
 
 from spans.records import SpanRecord
@@ -19,6 +20,7 @@ FIXED = (
 )  # fmt: skip
 NULLABLE = ("input_tokens", "output_tokens", "cached_input_tokens")
 COST = ("cost_usd",)
+LABELS = ("labels",)
 TEXT = (
     "span_id", "parent_span_id", "span_type", "name", "status_message", "trace_state", "operation_name",
     "provider_name", "request_model", "response_model", "tool_name", "session_id", "user_id", "input_preview",
@@ -27,7 +29,7 @@ TEXT = (
 JSON = ("attributes", "events", "links", "warnings")
 # The same for all spans of a resource and scope
 SHARED = ("service_name", "resource", "scope_name", "scope")
-COLUMNS = (*FIXED, *NULLABLE, *COST, *TEXT, *JSON, *SHARED)
+COLUMNS = (*FIXED, *NULLABLE, *COST, *LABELS, *TEXT, *JSON, *SHARED)
 
 BLOCK_BYTES = 1024 * 1024
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -59,6 +61,7 @@ def copy_blocks(records: Iterable[SpanRecord]) -> Iterator[bytes]:
         for number in _nullable(record):
             append(_NULL if number is None else _pack_bigint(8, number))
         append(_NULL if record.cost_usd is None else _field(bytes(_dump_decimal(record.cost_usd) or b"")))
+        append(_NULL if record.labels is None else _field(orjson.dumps(record.labels)))
         for text in _texts(record):
             if text:
                 data = text.encode()

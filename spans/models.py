@@ -145,6 +145,12 @@ class Span(models.Model):
     is_error = models.BooleanField(default=False)
     error_type = models.TextField(blank=True)
     framework_trace_id = models.TextField(blank=True)
+    labels = JSONTextField(
+        default=None,
+        null=True,
+        help_text="What the program calls the span (title) and its trace (trace_name, and previews of trace_input and "
+        "trace_output), where it does.",
+    )
 
     # No column: its events that came as log records, where `spans.logs` has put them
     logs: Sequence[dict[str, Any]] = ()
@@ -168,6 +174,11 @@ class Span(models.Model):
     def control_flow(self) -> str:
         """How it ended where it did not fail but stopped on purpose: "waits for a person"; else ""."""
         return "" if self.is_error else control_flow(self.error_type)
+
+    @property
+    def title(self) -> str:
+        """What people call the span: its message where its name is a template, else its name."""
+        return str((self.labels or {}).get("title") or self.name)
 
     @property
     def duration_ns(self) -> int:

@@ -100,9 +100,14 @@ class SpanRecord:
     is_error: bool = False
     error_type: str = ""
     framework_trace_id: str = ""
+    labels: dict[str, str] | None = None
 
     # Added by the roll-up: whether this span's tokens and cost enter the trace's totals
     counted: bool = False
+
+    @property
+    def title(self) -> str:
+        return (self.labels or {}).get("title") or self.name
 
     @property
     def scope_name(self) -> str:

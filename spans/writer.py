@@ -9,6 +9,7 @@ from functools import reduce
 from operator import attrgetter
 from typing import Any
 
+import orjson
 from django.db import connection
 from django.db.models import BigIntegerField, BinaryField, Func, QuerySet
 from django.db.models.expressions import Combinable
@@ -143,7 +144,11 @@ _PLACES = {name: f"{name}_json" for name in JSON} | {
 _values = attrgetter(*(_PLACES.get(name, name) for name in COLUMNS))
 # SQLite has no date and no decimal: as Django's fields read them. JSON goes as bytes, which as a text of Python's might
 # take four times as much, and becomes text there.
-_TEXT_OF: dict[type, Callable[[Any], str]] = {date: str, Decimal: str}
+_TEXT_OF: dict[type, Callable[[Any], str]] = {
+    date: str,
+    Decimal: str,
+    dict: lambda value: orjson.dumps(value).decode(),
+}
 _BYTES = {*JSON, "resource", "scope"}
 
 

@@ -278,7 +278,8 @@ def rows(request: HttpRequest, trace: Trace) -> HttpResponse:
     only_errors = request.GET.get("errors") == "yes"
 
     def matches(span: Span) -> bool:
-        texts = (span.name, span.span_id, span.tool_name, span.request_model, span.response_model, span.service_name)
+        models = (span.request_model, span.response_model)
+        texts = (span.name, span.title, span.span_id, span.tool_name, span.service_name, *models)
         return (
             (not query or any(query in text.casefold() for text in texts))
             and (not wanted_type or span.span_type == wanted_type)

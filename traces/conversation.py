@@ -170,7 +170,7 @@ def _new_turns(trace: Trace, span: Span, content: SpanContent, threads: list[_Th
     for message in content.input_messages:
         if message["role"] == "system" and (key := message_key(message)) not in system:
             system.add(key)
-            turns.append(Turn(message, span.span_id, span.name))
+            turns.append(Turn(message, span.span_id, span.title))
     asked = [message for message in content.input_messages if message["role"] != "system" and message_key(message)]
     answers = [message for message in content.output_messages if message_key(message)]
     messages = asked + answers
@@ -180,7 +180,7 @@ def _new_turns(trace: Trace, span: Span, content: SpanContent, threads: list[_Th
         # Another trace that says the same again: its question belongs to it.
         users = [number for number, message in enumerate(asked) if message["role"] == "user"]
         known = users[-1] if users else 0
-    turns += [Turn(message, span.span_id, span.name) for message in messages[known:]]
+    turns += [Turn(message, span.span_id, span.title) for message in messages[known:]]
     if content.is_error and not answers:
         turns.append(_failure_turn(span, content))
     if keys:
@@ -225,7 +225,7 @@ def _root_turns(trace: Trace, contents: list[tuple[Span, SpanContent]]) -> list[
 def _own_turns(span: Span, content: SpanContent) -> list[Turn]:
     """What went into a span and came out, or how it failed."""
     texts = [("user", content.input_text), ("assistant", content.output_text)]
-    found = [_text_turn(role, text, span.span_id, span.name) for role, text in texts if text]
+    found = [_text_turn(role, text, span.span_id, span.title) for role, text in texts if text]
     if content.is_error and not content.output_text:
         found.append(_failure_turn(span, content))
     return found
@@ -237,7 +237,7 @@ def _text_turn(role: str, text: str, span_id: str, span_name: str) -> Turn:
 
 def _failure_turn(span: Span, content: SpanContent) -> Turn:
     turn = _text_turn(
-        "error", content.error_message or content.error_type or "The call failed.", span.span_id, span.name
+        "error", content.error_message or content.error_type or "The call failed.", span.span_id, span.title
     )
     turn.is_failure = True
     return turn

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from uuid import UUID
 
+import orjson
 from django.db import transaction
 from django.db.models import Case, Q, QuerySet, When
 
@@ -99,14 +100,15 @@ def main_span(trace: Trace, framework_trace_id: str) -> Span | None:
 def io_span(trace: Trace, field: str) -> Span | None:
     """The span that the trace's preview of this field ("input" or "output") was taken from, with payload.
 
-    Two queries, with its log records.
+    A span that says it of its trace comes first, then the root. Two queries, with its log records.
     """
     preview = getattr(trace, f"{field}_preview")
     if not preview:
         return None
-    root_first = Case(When(span_id=trace.root_span_id, then=0), default=1)
-    spans = spans_of(trace).filter(**{f"{field}_preview": preview})
-    return _with_logs(spans.order_by(root_first, "start_time_unix_nano", "id").first())
+    told = Q(labels__contains=f'"trace_{field}":{orjson.dumps(preview).decode()}')
+    rank = Case(When(told, then=0), When(span_id=trace.root_span_id, then=1), default=2)
+    spans = spans_of(trace).filter(told | Q(**{f"{field}_preview": preview}))
+    return _with_logs(spans.order_by(rank, "start_time_unix_nano", "id").first())
 
 
 def load_spans(trace: Trace, payload: bool) -> list[Span]:

@@ -26,7 +26,7 @@ from traces.turns import turn
 COLUMNS = (
     "span_type", "operation_name", "provider_name", "request_model", "response_model", "tool_name", "input_tokens",
     "output_tokens", "cached_input_tokens", "cost_usd", "session_id", "user_id", "input_preview", "output_preview",
-    "is_error", "error_type", "framework_trace_id",
+    "is_error", "error_type", "framework_trace_id", "labels",
 )  # fmt: skip
 READ = (
     "trace_row_id", "project", "day", "span_id", "name", "start_time_unix_nano", "status_code", "status_message",

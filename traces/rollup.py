@@ -64,6 +64,7 @@ class SummaryRow(NamedTuple):
     is_error: bool
     error_type: str
     framework_trace_id: str
+    labels: dict[str, str] | None
     counted: bool
 
 

@@ -69,7 +69,7 @@ class SpanAdmin(RecordedAdmin):
             '<a class="title" href="{}">{}{}</a><div class="under">{}</div>',
             trace_url(span.trace_row_id, span.span_id),
             status_dot("ERROR" if span.is_error else "OK"),
-            span.name[:200] or span.span_id,
+            span.title[:200] or span.span_id,
             span.service_name[:100],
         )
 

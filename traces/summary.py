@@ -41,6 +41,8 @@ class SummaryRow(UsageRow, OutcomeRow, Protocol):
     def input_preview(self) -> str: ...
     @property
     def framework_trace_id(self) -> str: ...
+    @property
+    def labels(self) -> dict[str, str] | None: ...
 
 
 R = TypeVar("R", bound=SummaryRow)
@@ -90,8 +92,10 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
         end = max(start, max(row.end_time_unix_nano for row in ordered))
     errors = sum(1 for row in ordered if row.is_error)
     usage = count_usage(ordered)
+    labelled = [row for row in ordered if row.labels]
+    by_end = sorted(labelled, key=lambda row: (row.end_time_unix_nano, row.span_id), reverse=True)
     return TraceSummary(
-        name=top.name,
+        name=_label("trace_name", top, labelled) or (top.labels or {}).get("title") or top.name,
         root_span_id=top.span_id if roots else "",
         service_name=top.service_name,
         start_time_unix_nano=start,
@@ -106,12 +110,17 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
         cost_usd=None if usage.cost_usd is None else min(usage.cost_usd, MAX_TRACE_COST_USD),
         session_id=top.session_id or next((row.session_id for row in ordered if row.session_id), ""),
         user_id=top.user_id or next((row.user_id for row in ordered if row.user_id), ""),
-        input_preview=trace_input(top, ordered),
-        output_preview=trace_output(top, ordered),
+        input_preview=_label("trace_input", top, labelled) or trace_input(top, ordered),
+        output_preview=_label("trace_output", top, by_end) or trace_output(top, ordered),
         framework_trace_id=next((row.framework_trace_id for row in ordered if row.framework_trace_id), ""),
         clock_skew_ns=max(map(abs, shifts.values()), default=0),
         counted=usage.counted,
     )
+
+
+def _label(name: str, top: SummaryRow, labelled: Sequence[SummaryRow]) -> str:
+    """What the program says of the trace as a whole: on its root, else on the first of these spans that says it."""
+    return next((row.labels[name] for row in (top, *labelled) if row.labels and row.labels.get(name)), "")
 
 
 def _topmost(ordered: Sequence[R]) -> R:

@@ -53,6 +53,10 @@ class SpanContent:
     user_id: str = ""
     agent_name: str = ""
     framework_trace_id: str = ""
+    title: str = ""
+    trace_name: str = ""
+    trace_input: str = ""
+    trace_output: str = ""
     input: str | None = None
     output: str | None = None
     input_text: str = ""
@@ -88,7 +92,7 @@ PLAIN_FIELDS = tuple(
     if item.name
     not in (
         "provider_name", "input", "output", "input_messages", "output_messages", "system_instructions", "documents",
-        "tool_definitions",
+        "tool_definitions", "trace_input", "trace_output",
     )
 )  # fmt: skip
 
@@ -190,6 +194,9 @@ def _set_readable(result: SpanContent, found: dict[str, tuple[Any, Rule]]) -> No
             text = readable(raw, output=output) if output or result.span_type != "TOOL" else as_text(raw)
         text = without_bytes_in_text(text or readable_messages(messages, output=output))
         setattr(result, f"{name}_text", text)
+        if f"trace_{name}" in found:
+            raw, rule = found[f"trace_{name}"]
+            _set(result, f"trace_{name}", without_bytes_in_text(readable(raw, output=output)), rule)
 
 
 def _text_of_messages(messages: list[Message], *, answer: bool) -> str:

@@ -14,6 +14,7 @@ from spans.semconv.providers import canonical_provider
 from spans.semconv.sources import Family, OfResource, Source, logs_as_events
 from spans.semconv.tables import BUILT_IN, ProjectTables
 
+LABELS = frozenset(("title", "trace_name", "trace_input", "trace_output"))
 MODEL_CALLS = frozenset(("LLM", "CHAT_MODEL"))
 PRICED_TYPES = MODEL_CALLS | {"EMBEDDING", "RERANKER"}
 
@@ -64,6 +65,7 @@ def _normalize(record: Any, tables: ProjectTables) -> None:
     record.session_id = session_id or ""
     record.user_id = user_id or ""
     record.framework_trace_id = get("framework_trace_id") or ""
+    record.labels = None if LABELS.isdisjoint(found) else _labels(record, found)
     error_type, is_told = get("error_type") or "", bool(get("is_error"))
     record.is_error, record.error_type = False, error_type
     if error_type or is_told or record.status_code == STATUS_ERROR or span_type == "TOOL":
@@ -76,6 +78,17 @@ def _normalize(record: Any, tables: ProjectTables) -> None:
         record.output_preview = _preview(record, unread.get("output_messages"), unread.get("output"), True)
     except RecursionError:
         return  # content nested hundreds of levels deep has no preview
+
+
+def _labels(record: Any, found: dict[str, Any]) -> dict[str, str] | None:
+    """What the program calls the span and its trace; of the trace's input and output the previews."""
+    labels: dict[str, str] = {name: found[name] for name in ("title", "trace_name") if name in found}
+    if labels.get("title") == record.name:
+        del labels["title"]
+    for name in ("trace_input", "trace_output"):
+        if name in found and (text := preview(found[name], output=name == "trace_output")):
+            labels[name] = text
+    return labels or None
 
 
 def _told_by_resource(resource: Any, tables: ProjectTables) -> dict[str, Any]:

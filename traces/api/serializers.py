@@ -178,7 +178,9 @@ class TraceSerializer(serializers.Serializer[Any]):
         source="trace.framework_trace_id", help_text="Empty where there is none."
     )
     project = serializers.CharField(source="trace.project.slug", help_text="Slug of the project.")
-    name = serializers.CharField(source="trace.name", help_text="Name of the root span.")
+    name = serializers.CharField(
+        source="trace.name", help_text="What the program calls it, else the root span's title."
+    )
     service_name = serializers.CharField(source="trace.service_name", help_text="The resource's service.name.")
     session_id = serializers.CharField(source="trace.session_id", help_text="Session, conversation or thread.")
     user_id = serializers.CharField(source="trace.user_id", help_text="The end user.")

@@ -53,7 +53,10 @@ class SpanSummarySerializer(serializers.Serializer[Any]):
     )
     span_id = serializers.CharField(source="span.span_id", help_text="16 lower-case hex digits.")
     parent_span_id = serializers.CharField(source="span.parent_span_id", help_text="As received; empty for a root.")
-    name = serializers.CharField(source="span.name")
+    name = serializers.CharField(source="span.name", help_text="As received.")
+    title = serializers.CharField(
+        source="span.title", help_text="What people call it: Logfire's message, where the name is its template."
+    )
     kind = serializers.CharField(help_text="OpenTelemetry's SpanKind: INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER …")
     span_type = serializers.ChoiceField(
         choices=SpanType.values, source="span.span_type", help_text="MLflow's span types."

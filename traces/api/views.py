@@ -181,10 +181,12 @@ class TraceDetailView(ApiView):
     def whole(self, trace: Trace, field: str) -> str:
         """The input or output in full; the preview where no span has more."""
         span = queries.io_span(trace, field)
-        return str(
-            (span and getattr(content(span, tables=tables_for(trace.project)), f"{field}_text"))
-            or getattr(trace, f"{field}_preview")
-        )
+        preview = getattr(trace, f"{field}_preview")
+        if span is None:
+            return str(preview)
+        found = content(span, tables=tables_for(trace.project))
+        is_told = (span.labels or {}).get(f"trace_{field}") == preview
+        return str(getattr(found, f"trace_{field}" if is_told else f"{field}_text") or preview)
 
     def tree(self, view: TraceView, identifier: str) -> list[dict[str, Any]]:
         spans = queries.load_spans(view.trace, payload=view.main is not None)

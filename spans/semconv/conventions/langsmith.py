@@ -44,6 +44,7 @@ LANGSMITH = Convention(
             Attribute("langsmith.metadata", path=("session_id",)), Attribute("langsmith.metadata", path=("thread_id",)),
         ),
         "user_id": (METADATA + "user_id", Attribute("langsmith.metadata", path=("user_id",))),
+        "trace_name": (METADATA + "trace_name",),
         "provider_name": (METADATA + "ls_provider",),
         "request_model": (METADATA + "ls_model_name",),
         "input_tokens": (Attribute(USAGE, path=("input_tokens",)),),

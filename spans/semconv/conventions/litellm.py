@@ -76,6 +76,7 @@ LITELLM = Convention(
         "cache_creation_input_tokens": ("gen_ai.usage.cache_creation.input_tokens", _usage("cache_write_tokens")),
         "reasoning_tokens": (_usage("reasoning_tokens"),),
         "cost_usd": (Attribute("litellm.cost.total", when=SUCCEEDED), "gen_ai.cost.total_cost"),
+        "trace_name": ("metadata.trace_name", *_passed_on("trace_name")),
         "session_id": (
             "session.id",
             "gen_ai.conversation.id",

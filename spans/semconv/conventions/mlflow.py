@@ -66,6 +66,12 @@ MLFLOW = Convention(
             Attribute("mlflow.trace.user", encoded=True),
             Attribute("mlflow.traceTag.mlflow.trace.user", encoded=True),
         ),
+        "trace_name": (
+            Attribute("mlflow.traceName", encoded=True),
+            Attribute("mlflow.traceTag.mlflow.traceName", encoded=True),
+        ),
+        "trace_input": (Attribute("mlflow.traceInputs", encoded=True),),
+        "trace_output": (Attribute("mlflow.traceOutputs", encoded=True),),
         "input_messages": (
             Attribute("mlflow.chat.messages", encoded=True),
             Attribute("mlflow.spanInputs", encoded=True, when=MODEL_CALL, transform=_messages_of_request),

@@ -64,6 +64,7 @@ OPENINFERENCE = Convention(
             Attribute("metadata", path=("conversation_id",)),
             Attribute("metadata", path=("thread_id",)),
         ),
+        "trace_name": (Attribute("metadata", path=("trace_name",)),),
         "user_id": ("user.id", Attribute("metadata", path=("user_id",))),
         "error_type": ("exception.type",),
         "error_message": ("exception.message",),

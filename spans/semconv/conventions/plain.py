@@ -49,6 +49,8 @@ PLAIN = Convention(
             "faas.trigger",
         ),
         "input": ("db.query.text", "db.statement"),
+        "title": ("logfire.msg",),
+        "trace_name": ("trace.name",),
         "session_id": ("session.id",),
         "user_id": ("user.id", "enduser.id"),
         "is_error": (

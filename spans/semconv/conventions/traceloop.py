@@ -86,6 +86,7 @@ TRACELOOP = Convention(
             PROPERTIES + "session.id",
         ),
         "user_id": (PROPERTIES + "user_id", PROPERTIES + "user.id", PROPERTIES + "userId", "llm.user"),
+        "trace_name": (PROPERTIES + "trace_name", PROPERTIES + "langfuse_trace_name"),
         "input_messages": (Family("gen_ai.prompt."), Family("llm.prompts.")),
         "output_messages": (Family("gen_ai.completion."), Family("llm.completions.")),
         "tool_definitions": (Family("llm.request.functions."),),

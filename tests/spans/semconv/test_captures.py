@@ -124,7 +124,9 @@ def test_traces_have_the_expected_root_counts_errors_and_times(family):
         assert summary.span_count == expected["span_count"], where
         assert summary.root_span_id == (root["span_id"] if root else ""), where
         if root:
-            assert summary.name == root["name"], where
+            (record,) = [one for one in normalized(family)[expected["trace_id"]] if one.span_id == root["span_id"]]
+            assert record.name == root["name"], where
+            assert summary.name == record.title, where
         assert summary.status == ("ERROR" if expected["root_error" if root else "any_error"] else "OK"), where
         assert summary.error_count == expected["error_span_count"], where
         assert summary.service_name in expected["services"], where

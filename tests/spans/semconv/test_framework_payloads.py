@@ -17,7 +17,8 @@ SUNNY = "It is sunny in Brno. C"
 PARIS = "The capital is Paris. "
 WEATHER_CALL = 'get_weather({"city": "Brno"})'
 LOGFIRE_CHAT = "Chat Completion with {request_data[model]!r}"
-AGENTS = "OpenAI Agents trace: {name}"
+LOGFIRE_TITLE = "Chat Completion with 'gpt-4o-mini'"
+AGENTS = "OpenAI Agents trace: Agent workflow"
 # name, status, input tokens, output tokens, session, user, beginning of the output
 TRACES = {
     "azure-ai-inference": [
@@ -50,14 +51,14 @@ TRACES = {
         ("lim", "ERROR", None, None, "", "", ""),
     ],
     "logfire": [
-        (LOGFIRE_CHAT, "OK", 405, 315, "", "", SUNNY),
-        (LOGFIRE_CHAT, "OK", 411, 321, "", "", '{"name": "Ann", "age": 3}'),
-        ("ask {city}", "OK", 433, 343, "", "", PARIS),
+        (LOGFIRE_TITLE, "OK", 405, 315, "", "", SUNNY),
+        (LOGFIRE_TITLE, "OK", 411, 321, "", "", '{"name": "Ann", "age": 3}'),
+        ("ask Brno", "OK", 433, 343, "", "", PARIS),
         ("ask openai", "OK", 435, 345, "", "", SUNNY),
     ],
     "logfire-agents": [
         (AGENTS, "OK", 1145, 785, "", "", PARIS),
-        (AGENTS, "OK", 949, 769, "g-1", "", SUNNY),
+        ("OpenAI Agents trace: my flow", "OK", 949, 769, "g-1", "", SUNNY),
         (AGENTS, "ERROR", 476, 386, "", "", 'boom({"city": "Brno"})'),
         (AGENTS, "ERROR", None, None, "", "", ""),
     ],

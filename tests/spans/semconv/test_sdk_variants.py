@@ -26,7 +26,7 @@ TRACES = {
         ("gn", "OK", 413, 233, "S3", "U3", "The capital is Paris."),
         ("gn", "OK", None, None, "S3", "U3", ""),
         ("gn", "ERROR", None, None, "S3", "U3", ""),
-        ("flow", "OK", 21, 5, "S4", "U4", "final"),
+        ("flow", "OK", 21, 5, "S4", "U4", "TO"),
         ("thrower", "ERROR", None, None, "", "", ""),
     ],
     "langfuse-5-langchain": [
