@@ -24,6 +24,7 @@ from mlflow_sync.mirror import mirror
 from mlflow_sync.models import MirrorStatus, MlflowTrace
 from mlflow_sync.pull import pull
 from mlflow_sync.turns import due_in_turn
+from projects.audit import delete_expired_events
 from spans.batches import batches
 from spans.partitions import create_partitions
 from spans.vacuum import empty_log
@@ -122,6 +123,7 @@ def keep_house() -> bool:
     """
     create_partitions()
     delete_expired_receipts()
+    delete_expired_events()
     delete_expired_tombstones()
     call_command("clearsessions")
     return False

@@ -14,10 +14,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from projects import account_admin as account_admin
+from projects import audit_admin as audit_admin
 from projects.members_admin import MemberInline, let_in
 from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule
 from projects.roles import Role, project_ids
 from projects.scoped_admin import ProjectScopedAdmin
+
+SCOPES = ("can_ingest", "can_read", "can_write", "can_audit")
 
 
 class RetentionRuleInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -155,7 +158,7 @@ class ApiKeyAdmin(ProjectScopedAdmin):
     actions = ("revoke",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        fields = ("project", "name", "can_ingest", "can_read", "can_write", "expires_at")
+        fields = ("project", "name", "can_ingest", "can_read", "can_write", "can_audit", "expires_at")
         return fields if obj is None else (*fields, "prefix", "created_at", "last_used_at", "revoked_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -178,7 +181,7 @@ class ApiKeyAdmin(ProjectScopedAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        scopes = {name: getattr(obj, name) for name in ("can_ingest", "can_read", "can_write", "expires_at")}
+        scopes = {name: getattr(obj, name) for name in (*SCOPES, "expires_at")}
         row, obj.issued_text = ApiKey.objects.issue(obj.project, obj.name, **scopes)
         obj.pk, obj.prefix = row.pk, row.prefix
 
@@ -195,13 +198,17 @@ class ApiKeyAdmin(ProjectScopedAdmin):
 
     @admin.action(description="Revoke selected API keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        now = timezone.now()
-        count = queryset.filter(revoked_at=None).order_by().update(revoked_at=now)
+        """One by one, for the audit log."""
+        count = 0
+        for key in queryset.filter(revoked_at=None):
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+            count += 1
         messages.success(request, f"{count} API key{'' if count == 1 else 's'} revoked.")
 
     @admin.display(description="Scopes")
     def scopes(self, key: ApiKey) -> str:
-        return ", ".join(name for name in ("ingest", "read", "write") if getattr(key, f"can_{name}")) or "none"
+        return ", ".join(scope.removeprefix("can_") for scope in SCOPES if getattr(key, scope)) or "none"
 
     @admin.display(description="State")
     def state(self, key: ApiKey) -> SafeString:

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from projects.known_keys import known_keys
 from projects.models import ApiKey, Project, ProjectMembership, hash_key
 from projects.request_context import project_id
+from projects.roles import Role, may, project_ids
 from projects.sent_keys import HOW_TO_SEND, describe_flaw, is_basic_only, readings, sent_values
 from projects.sessions import may_sign_in
 
@@ -146,6 +147,21 @@ class CanRead(_HasScope):
 class CanWrite(_HasScope):
     scope = "can_write"
     message = "this API key may not delete"
+
+
+class CanAudit(_HasScope):
+    scope = "can_audit"
+    message = "this API key or account may not read the audit log"
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return super().has_permission(request, view) and (request.auth is not None or may(request.user, Role.OWNER))
+
+
+def audited_projects(request: Request) -> list[int] | None:
+    """Ids of the projects whose audit log the request may read; None for a superuser, who reads all of it."""
+    if isinstance(request.auth, ApiKey):
+        return [request.auth.project_id]
+    return None if getattr(request.user, "is_superuser", False) else project_ids(request.user, Role.OWNER)
 
 
 def _projects(request: Request, **membership: Any) -> QuerySet[Project]:

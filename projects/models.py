@@ -12,6 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils import timezone
 
+from projects.audit_models import AuditEvent as AuditEvent
 from projects.known_keys import ForgettingQuerySet
 from projects.sent_keys import KEY_START
 
@@ -161,6 +162,9 @@ class ApiKey(models.Model):
     can_ingest = models.BooleanField(default=True, help_text="May send spans.")
     can_read = models.BooleanField(default=True, help_text="May read traces over the API.")
     can_write = models.BooleanField(default=True, help_text="May delete traces over the API.")
+    can_audit = models.BooleanField(
+        default=False, db_default=False, help_text="May read the project's audit log over the API."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)

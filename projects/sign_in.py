@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
-from projects.origin import client_address, current_address
+from projects import audit
+from projects.origin import client_address, current_address, current_request
 from projects.throttle import throttle
 
 WRONG = (
@@ -41,7 +42,9 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         try:
             return str(super().clean_old_password())
         except ValidationError:
-            throttle.note_failure(name, address)
+            is_last = throttle.note_failure(name, address)
+            if request := current_request():
+                audit.note_failure(name, request, is_last)
             raise
 
 
@@ -68,7 +71,8 @@ def typed_name(name: Any) -> str:
 def note_failure(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Receiver of `user_login_failed`."""
     if request is not None:
-        throttle.note_failure(typed_name(credentials.get("username")), client_address(request))
+        name = typed_name(credentials.get("username"))
+        audit.note_failure(name, request, throttle.note_failure(name, client_address(request)))
 
 
 def note_success(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:

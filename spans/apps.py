@@ -19,6 +19,10 @@ class SpansConfig(AppConfig):
         pre_migrate.connect(set_auto_vacuum, sender=self)
         post_migrate.connect(create_partitions, sender=self)
         connection_created.connect(remove_regexp)
+        from projects import audit  # noqa: PLC0415  as below
+
+        for name in ("MappingRule", "ModelPrice"):
+            audit.watch(self.get_model(name))
 
 
 def set_auto_vacuum(using: str, **_: Any) -> None:

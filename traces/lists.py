@@ -17,12 +17,12 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from projects.models import Project
+from projects.models import AuditEvent, Project
 from spans.models import Span, SpanLog
 from spans.semconv.fields import stored_id
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
 
-M = TypeVar("M", Trace, Span)
+M = TypeVar("M", Trace, Span, AuditEvent)
 
 # Counts are exact up to here; counting further would read the whole table for a number nobody uses.
 COUNT_LIMIT = 10_000

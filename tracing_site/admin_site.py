@@ -26,7 +26,15 @@ NAVIGATION = (
     ),
     ("Receipts", (("Receipts", "traces_exportreceipt"), ("Rejected spans", "traces_rejectedspans"))),
     ("Rules", (("Mapping rules", "spans_mappingrule"), ("Prices", "spans_modelprice"))),
-    ("Projects", (("Projects", "projects_project"), ("API keys", "projects_apikey"), ("Accounts", "auth_user"))),
+    (
+        "Projects",
+        (
+            ("Projects", "projects_project"),
+            ("API keys", "projects_apikey"),
+            ("Accounts", "auth_user"),
+            ("Audit log", "projects_auditevent"),
+        ),
+    ),
     (
         "Operation",
         (

@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, models
 
 from mlflow_sync.models import Erasure, MirrorStatus, MlflowTrace
-from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule, SignInStamp
+from projects.models import ApiKey, AuditEvent, DailyUsage, Project, ProjectMembership, RetentionRule, SignInStamp
 from spans.models import MappingRule, ModelPrice, Span, SpanLog
 from traces.models import DeletedTrace, ExportReceipt, RejectedSpans, RunningTotal, Trace
 
@@ -22,7 +22,7 @@ DISTRIBUTED = BY_TRACE | BY_REQUEST
 # A copy on every machine, because queries of distributed tables join them; referenced tables first.
 REFERENCE: tuple[Model, ...] = (get_user_model(), Project, ApiKey, ProjectMembership, SignInStamp, RetentionRule)
 # On the coordinator only, as are Django's own tables: few rows, never joined with distributed ones.
-LOCAL: tuple[Model, ...] = (DailyUsage, RunningTotal, MappingRule, ModelPrice, MirrorStatus, Erasure)
+LOCAL: tuple[Model, ...] = (DailyUsage, AuditEvent, RunningTotal, MappingRule, ModelPrice, MirrorStatus, Erasure)
 
 
 def setting_statement() -> str:

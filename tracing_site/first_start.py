@@ -66,7 +66,9 @@ def make_valid(project: Project, text: str) -> None:
     if there is not None and there.project_id != project.pk:
         raise CommandError(f"AUTH_KEY is a key of the project {there.project.slug}: choose another text.")
     earlier = ApiKey.objects.filter(project=project, name=AUTH_KEY_NAME, revoked_at=None)
-    earlier.exclude(key_hash=key_hash).update(revoked_at=timezone.now())
+    for key in earlier.exclude(key_hash=key_hash):
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
     if there is None:
         ApiKey.objects.issue(project, AUTH_KEY_NAME, key=text)
     else:

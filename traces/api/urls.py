@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from traces.api import log_views, session_views, views
+from traces.api import audit_views, log_views, session_views, views
 
 urlpatterns = [
     path("v1/traces", views.TracesView.as_view()),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("v1/traces/<str:trace_id>/otlp", views.TraceOtlpView.as_view()),
     path("v1/traces/<str:trace_id>/logs", log_views.TraceLogsView.as_view()),
     path("v1/traces/<str:trace_id>/otlp-logs", log_views.TraceOtlpLogsView.as_view()),
+    path("v1/audit", audit_views.AuditView.as_view()),
     path("v1/spans", views.SpansView.as_view()),
     # Ids are any text, slashes and line breaks among it.
     path("v1/sessions", session_views.SessionsView.as_view()),
