@@ -6,14 +6,11 @@ which MLflow's lists and sums take, while its page of the trace draws nothing.
 
 from collections.abc import Iterable
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import NamedTuple
 
 from spans.models import Span
 from spans.semconv import ProjectTables
-from spans.semconv.normalize import listed_price
-
-PRICED_FACTS = ("span_type", "provider_name", "response_model", "request_model", "input_tokens", "cached_input_tokens")
+from spans.semconv.span_usage import price_of, tokens_of
 
 
 class Cost(NamedTuple):
@@ -38,12 +35,13 @@ def span_cost(row: Span, tables: ProjectTables) -> Cost | None:
     total = row.cost_usd
     if total is None:
         return None
-    written = tables.columns.first_values(row)[0].get("cache_creation_input_tokens")
-    by_list = listed_price(row, row.start_time_unix_nano, written, tables.prices)[0]
+    get = tables.columns.first_values(row)[0].get
+    tokens = tokens_of(row, get)
+    by_list = price_of(row, tokens, get("service_tier"), tables.prices).usd
     if not by_list:
         return Cost(total)
-    facts = SimpleNamespace(**{name: getattr(row, name) for name in PRICED_FACTS}, output_tokens=0)
-    input_by_list = listed_price(facts, row.start_time_unix_nano, written, tables.prices)[0] or Decimal(0)
+    only_input = tokens._replace(output=0, audio_output=0, image_output=0, reasoning=0)
+    input_by_list = price_of(row, only_input, get("service_tier"), tables.prices).usd or Decimal(0)
     return Cost(total, input_by_list if total == by_list else total * input_by_list / by_list)
 
 

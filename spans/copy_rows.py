@@ -12,37 +12,33 @@ from operator import attrgetter
 import orjson
 from psycopg.types.numeric import DecimalBinaryDumper
 
+from spans.columns import COUNTS, LABELS, MONEY, TEXTS
 from spans.records import SpanRecord
 
 FIXED = (
     "id", "trace_row_id", "project_id", "day", "kind", "start_time_unix_nano", "end_time_unix_nano", "status_code",
     "flags", "dropped_attributes_count", "dropped_events_count", "dropped_links_count", "counted", "is_error",
 )  # fmt: skip
-NULLABLE = ("input_tokens", "output_tokens", "cached_input_tokens")
-COST = ("cost_usd",)
-LABELS = ("labels",)
-TEXT = (
-    "span_id", "parent_span_id", "span_type", "name", "status_message", "trace_state", "operation_name",
-    "provider_name", "request_model", "response_model", "tool_name", "session_id", "user_id", "input_preview",
-    "output_preview", "error_type", "framework_trace_id",
-)  # fmt: skip
+TEXT = ("span_id", "parent_span_id", "name", "status_message", "trace_state", *TEXTS)
 JSON = ("attributes", "events", "links", "warnings")
 # The same for all spans of a resource and scope
 SHARED = ("service_name", "resource", "scope_name", "scope")
-COLUMNS = (*FIXED, *NULLABLE, *COST, *LABELS, *TEXT, *JSON, *SHARED)
+COLUMNS = (*FIXED, *COUNTS, *MONEY, *LABELS, *TEXT, *JSON, *SHARED)
 
 BLOCK_BYTES = 1024 * 1024
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 _EMPTY = bytes(4)
+_NO_COUNTS = (None,) * len(COUNTS)
+_NO_COUNTS_PACKED = _NULL * len(COUNTS)
 # The number of fields, then each fixed field with its length before it
 _pack_fixed = struct.Struct("!h i16s i16s iq ii ii iq iq ii iq iq iq iq i? i?").pack
 _pack_bigint = struct.Struct("!iq").pack
 _pack_length = struct.Struct("!i").pack
 _EPOCH = datetime.date(2000, 1, 1).toordinal()
 
-_nullable = attrgetter(*NULLABLE)
+_counts = attrgetter(*COUNTS)
 _texts = attrgetter(*TEXT)
 _jsons = attrgetter(*(f"{name}_json" for name in JSON))
 _dump_decimal = DecimalBinaryDumper(Decimal).dump
@@ -58,8 +54,11 @@ def copy_blocks(records: Iterable[SpanRecord]) -> Iterator[bytes]:
     shared: dict[tuple[int, int], bytes] = {}
     for record in records:
         append(_fixed(record))
-        for number in _nullable(record):
-            append(_NULL if number is None else _pack_bigint(8, number))
+        counts = _counts(record)
+        if counts == _NO_COUNTS:
+            append(_NO_COUNTS_PACKED)
+        else:
+            parts += [_NULL if number is None else _pack_bigint(8, number) for number in counts]
         append(_NULL if record.cost_usd is None else _field(bytes(_dump_decimal(record.cost_usd) or b"")))
         append(_NULL if record.labels is None else _field(orjson.dumps(record.labels)))
         for text in _texts(record):

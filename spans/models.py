@@ -136,7 +136,16 @@ class Span(models.Model):
     input_tokens = models.BigIntegerField(null=True)
     output_tokens = models.BigIntegerField(null=True)
     cached_input_tokens = models.BigIntegerField(null=True)
+    cache_creation_input_tokens = models.BigIntegerField(null=True)
+    cache_creation_1h_input_tokens = models.BigIntegerField(null=True)
+    audio_input_tokens = models.BigIntegerField(null=True)
+    image_input_tokens = models.BigIntegerField(null=True)
+    reasoning_tokens = models.BigIntegerField(null=True)
+    audio_output_tokens = models.BigIntegerField(null=True)
     cost_usd = models.DecimalField(max_digits=20, decimal_places=10, null=True)
+    unpriced_reason = models.TextField(
+        blank=True, default="", db_default="", help_text="Why usage has no price; empty where it has one."
+    )
     counted = models.BooleanField(default=False)
     session_id = IdentifierField(blank=True)
     user_id = IdentifierField(blank=True)

@@ -92,7 +92,14 @@ class SpanRecord:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation_1h_input_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    image_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_output_tokens: int | None = None
     cost_usd: Decimal | None = None
+    unpriced_reason: str = ""
     session_id: str = ""
     user_id: str = ""
     input_preview: str = ""

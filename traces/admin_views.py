@@ -31,7 +31,7 @@ from traces.queries import MAX_SPANS, get_span, get_trace, load_spans, spans_of
 from traces.session_pages import group_link
 from traces.span_detail import describe, error_text
 from traces.span_images import images
-from traces.templatetags.tracing import cost, duration, number, sent_moment, tokens
+from traces.templatetags.tracing import duration, number, sent_moment, spent, tokens
 from traces.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
 from traces.usage import count_usage
 from traces.waterfall import Row, Waterfall, failures, layout, narrow, span_types, stops
@@ -252,8 +252,8 @@ def facts(trace: Trace) -> list[tuple[str, Any]]:
         ("Duration", duration(trace.duration_ns)),
         ("Spans", number(trace.span_count)),
         ("Errors", errors),
-        ("Tokens", tokens(trace.input_tokens, trace.output_tokens)),
-        ("Cost", cost(trace.cost_usd)),
+        ("Tokens", tokens(trace)),
+        ("Cost", spent(trace)),
         ("Model" if len(trace.model_names) == 1 else "Models", ", ".join(map(str, trace.model_names))),
         ("Service", _filter_link("service", trace.service_name)),
         ("Session", group_link("session", trace.session_id, trace)),

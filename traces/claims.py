@@ -13,29 +13,8 @@ from django.db.models import DateField, UUIDField
 from spans.batches import batches
 from spans.cluster import is_cluster
 from traces.models import Trace
-from traces.summary import TraceSummary
+from traces.summary import SUMMARY_COLUMNS, TraceSummary
 
-SUMMARY_COLUMNS = (
-    "name",
-    "root_span_id",
-    "service_name",
-    "start_time_unix_nano",
-    "end_time_unix_nano",
-    "duration_ns",
-    "span_count",
-    "error_count",
-    "status",
-    "model_names",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-    "session_id",
-    "user_id",
-    "input_preview",
-    "output_preview",
-    "framework_trace_id",
-    "clock_skew_ns",
-)
 _COLUMNS = ("id", "project_id", "trace_id", *SUMMARY_COLUMNS, "refresh_due", "day", "created_at", "refreshed_at")
 _table = Trace._meta.db_table
 # One parameter for all rows: binding each value of each row costs more than the rest of the insert.

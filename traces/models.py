@@ -69,7 +69,17 @@ class Trace(models.Model):
     model_names = JSONTextField(default=list)
     input_tokens = models.BigIntegerField(null=True)
     output_tokens = models.BigIntegerField(null=True)
+    cached_input_tokens = models.BigIntegerField(null=True)
+    cache_creation_input_tokens = models.BigIntegerField(null=True)
+    cache_creation_1h_input_tokens = models.BigIntegerField(null=True)
+    audio_input_tokens = models.BigIntegerField(null=True)
+    image_input_tokens = models.BigIntegerField(null=True)
+    reasoning_tokens = models.BigIntegerField(null=True)
+    audio_output_tokens = models.BigIntegerField(null=True)
     cost_usd = models.DecimalField(max_digits=20, decimal_places=10, null=True)
+    unpriced_calls = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Counted calls whose cost is not known, and not in the trace's cost."
+    )
     session_id = IdentifierField(blank=True)
     user_id = IdentifierField(blank=True)
     input_preview = models.TextField(blank=True)

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from spans.batches import batches
+from spans.columns import NORMALIZED
 from spans.keys import span_row_key
 from spans.logs import LogEvents, load_logs
 from spans.models import Span
@@ -23,11 +24,7 @@ from traces.summary import summarize
 from traces.turns import turn
 
 # What `normalize` sets, and what it reads.
-COLUMNS = (
-    "span_type", "operation_name", "provider_name", "request_model", "response_model", "tool_name", "input_tokens",
-    "output_tokens", "cached_input_tokens", "cost_usd", "session_id", "user_id", "input_preview", "output_preview",
-    "is_error", "error_type", "framework_trace_id", "labels",
-)  # fmt: skip
+COLUMNS = NORMALIZED
 READ = (
     "trace_row_id", "project", "day", "span_id", "name", "start_time_unix_nano", "status_code", "status_message",
     "attributes", "events", "scope_name", "resource",

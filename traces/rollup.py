@@ -18,9 +18,9 @@ from spans.batches import batches
 from spans.keys import span_row_key
 from spans.models import Span
 from spans.writer import rows_by_key
-from traces.claims import SUMMARY_COLUMNS, write_summaries
+from traces.claims import write_summaries
 from traces.models import Trace
-from traces.summary import TraceSummary, summarize
+from traces.summary import SUMMARY_COLUMNS, TraceSummary, summarize
 
 # Up to so many spans a trace is summarised with every request that touches it; a larger one soon after, by the worker,
 # so that the cost of a request does not grow with its trace.
@@ -48,13 +48,17 @@ class SummaryRow(NamedTuple):
     scope_name: str
     span_type: str
     operation_name: str
-    provider_name: str
     request_model: str
     response_model: str
-    tool_name: str
     input_tokens: int | None
     output_tokens: int | None
     cached_input_tokens: int | None
+    cache_creation_input_tokens: int | None
+    cache_creation_1h_input_tokens: int | None
+    audio_input_tokens: int | None
+    image_input_tokens: int | None
+    reasoning_tokens: int | None
+    audio_output_tokens: int | None
     cost_usd: Any
     session_id: str
     user_id: str

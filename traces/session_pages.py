@@ -23,7 +23,7 @@ from traces.models import Trace
 from traces.queries import is_storable
 from traces.sessions import SESSIONS, Grouping, TimeRange, TraceGroup, get_group, groups_page, traces_of
 from traces.shown import Message, shown_messages
-from traces.templatetags.tracing import cost, duration, number, sent_moment, tokens
+from traces.templatetags.tracing import duration, number, sent_moment, spent, tokens
 
 GROUPS_A_PAGE = 50
 TRACES_A_PAGE = 30
@@ -209,9 +209,9 @@ def _shown(chapter: conversation.Chapter) -> ShownChapter:
 def _facts(group: TraceGroup, related: str, singular: str, plural: str) -> list[tuple[str, Any]]:
     errors = format_html('<span class="errors">{}</span>', number(group.error_count)) if group.error_count else ""
     count = f"{number(group.trace_count)}{'+' if group.has_more_traces else ''}"
-    price = cost(group.cost_usd)
-    if price and group.priced_trace_count < group.trace_count:
-        price = f"{price} of {number(group.priced_trace_count)} traces"
+    price = spent(group)
+    if group.cost_usd is not None and group.priced_trace_count < group.trace_count:
+        price = format_html("{} of {} traces", price, number(group.priced_trace_count))
     links = ""
     for identifier in group.related:
         url = group_url(related, identifier, group.project_id, group.latest.pk)
@@ -224,7 +224,7 @@ def _facts(group: TraceGroup, related: str, singular: str, plural: str) -> list[
         ("Last", sent_moment(group.end_time_unix_nano)),
         ("From first to last", duration(group.end_time_unix_nano - group.start_time_unix_nano)),
         ("Errors", errors),
-        ("Tokens", tokens(group.input_tokens, group.output_tokens)),
+        ("Tokens", tokens(group)),
         ("Cost", price),
         (singular if group.related_count == 1 else plural, links),
     ]

@@ -30,14 +30,18 @@ from django.db.models import (
 )
 
 from spans.cluster import is_cluster
+from spans.columns import USAGE_PART_NAMES
 from traces.lists import Page, Position, of_group
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
+from traces.usage_row import PartTotals
 
 # Totals are of a group's newest traces, up to so many.
 TRACES_A_GROUP = 10_000
 # So many traces are looked through for one page of groups.
 TRACES_A_PAGE = 20_000
 RELATED_SHOWN = 20
+TOKENS = ("input_tokens", "output_tokens", *USAGE_PART_NAMES)
+SUM = "sum_of_"
 _LAST_KEY = UUID(int=2**128 - 1)
 
 
@@ -75,7 +79,7 @@ ALWAYS = TimeRange()
 
 
 @dataclass(slots=True)
-class TraceGroup:
+class TraceGroup(PartTotals):
     """A session or a user with totals over its traces.
 
     latest: its newest trace, with only its ids. related: the users of a session or the sessions of a user, newest not
@@ -89,6 +93,7 @@ class TraceGroup:
     trace_count: int = 0
     failed_trace_count: int = 0
     priced_trace_count: int = 0
+    unpriced_calls: int = 0
     span_count: int = 0
     error_count: int = 0
     start_time_unix_nano: int = 0
@@ -188,8 +193,8 @@ def totals(grouping: Grouping, newest: Iterable[Trace], within: TimeRange = ALWA
             errors=Sum("error_count"),
             first=Min("start_time_unix_nano"),
             last=Max("end_time_unix_nano"),
-            tokens_in=_sum("input_tokens"),
-            tokens_out=_sum("output_tokens"),
+            unpriced=Sum("unpriced_calls"),
+            **{SUM + name: _sum(name) for name in TOKENS},
             cost=Sum("cost_usd", output_field=DecimalField(max_digits=30, decimal_places=10)),
         )
     )
@@ -215,10 +220,10 @@ def _add(group: TraceGroup, row: dict[str, Any], related: str) -> None:
     group.error_count += row["errors"]
     group.start_time_unix_nano = row["first"] if is_first else min(group.start_time_unix_nano, row["first"])
     group.end_time_unix_nano = max(group.end_time_unix_nano, row["last"])
-    if row["tokens_in"] is not None:
-        group.input_tokens = (group.input_tokens or 0) + int(row["tokens_in"])
-    if row["tokens_out"] is not None:
-        group.output_tokens = (group.output_tokens or 0) + int(row["tokens_out"])
+    group.unpriced_calls += row["unpriced"]
+    for name in TOKENS:
+        if row[SUM + name] is not None:
+            setattr(group, name, (getattr(group, name) or 0) + int(row[SUM + name]))
     if row["cost"] is not None:
         group.cost_usd = (group.cost_usd or Decimal(0)) + row["cost"]
     if related:

@@ -14,7 +14,7 @@ from traces import admin_filters as filters
 from traces import admin_views
 from traces.queries import PAYLOAD_FIELDS
 from traces.recorded_admin import RecordedAdmin, any_contains, preview, searched_for, trace_url
-from traces.templatetags.tracing import cost, duration, sent_moment, span_type, status_dot, tokens
+from traces.templatetags.tracing import duration, sent_moment, span_type, spent, status_dot, tokens
 
 
 @admin.register(Span)
@@ -95,8 +95,8 @@ class SpanAdmin(RecordedAdmin):
 
     @admin.display(description="Tokens")
     def tokens(self, span: Span) -> SafeString | str:
-        return tokens(span.input_tokens, span.output_tokens)
+        return tokens(span)
 
     @admin.display(description="Cost")
-    def cost(self, span: Span) -> str:
-        return cost(span.cost_usd)
+    def cost(self, span: Span) -> SafeString | str:
+        return spent(span)

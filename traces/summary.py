@@ -1,7 +1,7 @@
 """The summary of a trace from the narrow columns of its spans: pure, the same in any order of arrival."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
@@ -9,7 +9,8 @@ from spans.keys import INVALID_SPAN_ID
 from traces.clock_skew import shifts_of
 from traces.failures import OutcomeRow, trace_failed
 from traces.tree import bounds, start_of
-from traces.usage import CALL_CLASS, UsageRow, count_usage
+from traces.usage import count_usage
+from traces.usage_row import CALL_CLASS, PartTotals, UsageRow
 
 # What a trace's output may be taken from, where the root has none.
 ANSWERING_TYPES = frozenset(("AGENT", "CHAIN", "WORKFLOW", "TASK", "LLM", "CHAT_MODEL"))
@@ -48,8 +49,8 @@ class SummaryRow(UsageRow, OutcomeRow, Protocol):
 R = TypeVar("R", bound=SummaryRow)
 
 
-@dataclass(slots=True)
-class TraceSummary:
+@dataclass(slots=True, kw_only=True)
+class TraceSummary(PartTotals):
     """The columns of a trace, and the ids of the spans whose usage its totals count."""
 
     name: str
@@ -65,6 +66,7 @@ class TraceSummary:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: Decimal | None
+    unpriced_calls: int
     session_id: str
     user_id: str
     input_preview: str
@@ -72,6 +74,10 @@ class TraceSummary:
     framework_trace_id: str
     clock_skew_ns: int
     counted: frozenset[str]
+
+
+# What the trace's row takes from it
+SUMMARY_COLUMNS = tuple(item.name for item in fields(TraceSummary) if item.name != "counted")
 
 
 def summarize(rows: Sequence[R]) -> TraceSummary:
@@ -108,6 +114,7 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cost_usd=None if usage.cost_usd is None else min(usage.cost_usd, MAX_TRACE_COST_USD),
+        unpriced_calls=usage.unpriced_spans,
         session_id=top.session_id or next((row.session_id for row in ordered if row.session_id), ""),
         user_id=top.user_id or next((row.user_id for row in ordered if row.user_id), ""),
         input_preview=_label("trace_input", top, labelled) or trace_input(top, ordered),
@@ -115,6 +122,7 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
         framework_trace_id=next((row.framework_trace_id for row in ordered if row.framework_trace_id), ""),
         clock_skew_ns=max(map(abs, shifts.values()), default=0),
         counted=usage.counted,
+        **usage.parts,
     )
 
 

@@ -20,7 +20,7 @@ from traces.queries import delete_traces
 from traces.recorded_admin import RecordedAdmin, any_contains, preview, searched_for, trace_url
 from traces.renormalize import renormalize
 from traces.session_pages import group_url
-from traces.templatetags.tracing import cost, duration, number, sent_moment, status_dot, tokens
+from traces.templatetags.tracing import duration, number, sent_moment, spent, status_dot, tokens
 
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
 # Traces that one request normalizes again
@@ -235,11 +235,11 @@ class TraceAdmin(RecordedAdmin):
 
     @admin.display(description="Tokens", ordering=F("input_tokens").asc(nulls_first=True))
     def tokens(self, trace: Trace) -> SafeString | str:
-        return tokens(trace.input_tokens, trace.output_tokens)
+        return tokens(trace)
 
     @admin.display(description="Cost", ordering=F("cost_usd").asc(nulls_first=True))
-    def cost(self, trace: Trace) -> str:
-        return cost(trace.cost_usd)
+    def cost(self, trace: Trace) -> SafeString | str:
+        return spent(trace)
 
     @admin.display(description="Session, user")
     def who(self, trace: Trace) -> SafeString:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row, namedtuple_row
 
 from benchmarks.crash.load import Version
-from traces.summary import summarize
+from traces.summary import SUMMARY_COLUMNS, summarize
 
 Expected = dict[tuple[str, str], Version]
 
@@ -21,26 +21,6 @@ SPANS = """
            span.end_time_unix_nano, span.status_code, span.attributes
     FROM spans_span span LEFT JOIN traces_trace trace ON trace.id = span.trace_row_id
 """
-SUMMARY_COLUMNS = (
-    "name",
-    "root_span_id",
-    "service_name",
-    "start_time_unix_nano",
-    "end_time_unix_nano",
-    "duration_ns",
-    "span_count",
-    "error_count",
-    "status",
-    "model_names",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-    "session_id",
-    "user_id",
-    "input_preview",
-    "output_preview",
-    "framework_trace_id",
-)
 UNMIRRORED = "SELECT count(*) FROM mlflow_sync_mlflowtrace WHERE next_try_at IS NOT NULL OR mirrored_at IS NULL"
 
 

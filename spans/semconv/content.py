@@ -5,19 +5,21 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from spans.pricing import OwnPrice, list_version
+from spans.price_list import list_version
+from spans.pricing import OwnPrice
+from spans.providers import canonical_provider
 from spans.semconv.failures import control_flow, judge
 from spans.semconv.fields import FIELDS
 from spans.semconv.json_values import as_text, decode_json
 from spans.semconv.lookup import Rule
 from spans.semconv.media import without_bytes, without_bytes_in_text
 from spans.semconv.messages import Message, messages_of, tool_result_in
-from spans.semconv.normalize import MODEL_CALLS, OPERATION_OF_TYPE, listed_price
+from spans.semconv.normalize import MODEL_CALLS, OPERATION_OF_TYPE
 from spans.semconv.parts import result_of, text_of_parts
 from spans.semconv.previews import readable, readable_messages
-from spans.semconv.providers import canonical_provider
 from spans.semconv.shapes import documents_of, tools_of
 from spans.semconv.sources import OfResource, SpanLike, logs_as_events
+from spans.semconv.span_usage import set_usage
 from spans.semconv.tables import BUILT_IN, ProjectTables
 
 
@@ -45,10 +47,19 @@ class SpanContent:
     total_tokens: int | None = None
     cached_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cache_creation_1h_input_tokens: int | None = None
     audio_input_tokens: int | None = None
+    image_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
     audio_output_tokens: int | None = None
+    cached_audio_input_tokens: int | None = None
+    cached_image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
+    counts_of: str = ""
+    service_tier: str = ""
     cost_usd: Decimal | None = None
+    unpriced_reason: str = ""
+    start_time_unix_nano: int = 0
     session_id: str = ""
     user_id: str = ""
     agent_name: str = ""
@@ -101,7 +112,7 @@ def content(span: SpanLike, resource: dict[str, Any] | None = None, tables: Proj
     """The full normalized form. `resource`: the resource's attributes, for environment and release."""
     with logs_as_events(span):
         found = tables.everything.values(span)
-    result = SpanContent()
+    result = SpanContent(start_time_unix_nano=span.start_time_unix_nano)
     for name in PLAIN_FIELDS:
         if name in found:
             _set(result, name, found[name][0], found[name][1])
@@ -115,7 +126,7 @@ def content(span: SpanLike, resource: dict[str, Any] | None = None, tables: Proj
         except RecursionError:  # nested hundreds of levels deep: such content is left raw
             continue
     _derive(result, span)
-    _set_price(result, span, tables.prices)
+    _set_usage(result, found, tables.prices)
     if resource:
         _set_from_resource(result, resource, tables)
     return result
@@ -247,17 +258,22 @@ def _derive(result: SpanContent, span: SpanLike) -> None:
         result.normalization["error_message"] = result.normalization["output"]
 
 
-def _set_price(result: SpanContent, span: SpanLike, own: Sequence[OwnPrice]) -> None:
-    """The project's own price or the listed one, where the SDK reported none."""
-    if result.cost_usd is not None:
-        return
-    result.cost_usd, is_own = listed_price(result, span.start_time_unix_nano, result.cache_creation_input_tokens, own)
-    if result.cost_usd is not None:
+def _set_usage(result: SpanContent, found: dict[str, tuple[Any, Rule]], own: Sequence[OwnPrice]) -> None:
+    """The counts with all of their parts, and where the SDK reported no cost, the project's own price or the listed."""
+    whole, price = set_usage(result, lambda name: found[name][0] if name in found else None, own)
+    if whole is not None:
+        for name, added in (("input_tokens", whole.added_input), ("output_tokens", whole.added_output)):
+            if added:
+                result.normalization[name] = {
+                    "rule": result.normalization[name]["rule"],
+                    "attribute": f"{result.normalization[name]['attribute']} + {added} counted beside it",
+                }
+    if price is not None and price.usd is not None:
         model = result.response_model or result.request_model
         attribute = f"{result.provider_name}/{model}" if result.provider_name else model
         result.normalization["cost_usd"] = {
-            "rule": "the project's prices" if is_own else f"genai-prices {list_version()}",
-            "attribute": attribute,
+            "rule": "the project's prices" if price.is_own else f"genai-prices {list_version()}",
+            "attribute": attribute + (f", service tier {result.service_tier}" if result.service_tier else ""),
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from spans.columns import USAGE_PARTS
 from spans.semconv.json_values import decode_json
 from spans.short_texts import distinct
 from spans.values import NonFinite
@@ -151,7 +152,18 @@ FIELDS: tuple[Field, ...] = (
     Field("tool_name", text, "The tool that ran.", stored=True),
     Field("input_tokens", count, "Tokens of the prompt, the cached ones included.", stored=True),
     Field("output_tokens", count, "Tokens of the answer, those of reasoning included.", stored=True),
-    Field("cached_input_tokens", count, "Prompt tokens read from a cache.", stored=True),
+    *(Field(part.name, count, part.about, stored=True) for part in USAGE_PARTS),
+    Field("total_tokens", count, "The total as the SDK reported it.", stored=True),
+    Field(
+        "counts_of",
+        text,
+        "Whose counts these are: `provider` where the SDK passes them on, with parts beside the whole.",
+        stored=True,
+    ),
+    Field("cached_audio_input_tokens", count, "Those of the cached tokens that are audio.", stored=True),
+    Field("cached_image_input_tokens", count, "Those of the cached tokens that are images.", stored=True),
+    Field("image_output_tokens", count, "Output tokens of images.", stored=True),
+    Field("service_tier", text, "The service tier: priority, flex, batch; other prices hold for it.", stored=True),
     Field("cost_usd", money, "The cost that the SDK reported.", stored=True),
     Field("session_id", identifier, "The session, conversation or thread.", stored=True),
     Field("user_id", identifier, "The end user.", stored=True),
@@ -175,11 +187,6 @@ FIELDS: tuple[Field, ...] = (
     Field("tool_definitions", anything, "The tools offered to the model."),
     Field("documents", anything, "What a retriever found: id, score, content, metadata."),
     Field("embedding_inputs", texts, "The texts that were embedded; never the vectors."),
-    Field("cache_creation_input_tokens", count, "Prompt tokens written to a cache.", stored=True),
-    Field("reasoning_tokens", count, "Output tokens spent on reasoning."),
-    Field("audio_input_tokens", count, "Prompt tokens of audio."),
-    Field("audio_output_tokens", count, "Answer tokens of audio."),
-    Field("total_tokens", count, "The total as the SDK reported it."),
     Field("request_parameters", mapping, "Temperature, limits, seed and so on.", merged=True),
     Field("finish_reasons", texts, "Why the model stopped, one for each answer."),
     Field("response_id", text, "The provider's id of the answer."),

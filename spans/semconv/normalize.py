@@ -1,22 +1,18 @@
 """The fast path: what a span's columns say, set while it is being received."""
 
-from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
-from spans.pricing import OwnPrice, own_price, price
+from spans.providers import canonical_provider
 from spans.records import ResourceRecord
 from spans.semconv.failures import STATUS_ERROR, judge
-from spans.semconv.fields import MAX_COST_USD
 from spans.semconv.json_values import as_text
 from spans.semconv.previews import line, messages_preview, preview
-from spans.semconv.providers import canonical_provider
 from spans.semconv.sources import Family, OfResource, Source, logs_as_events
+from spans.semconv.span_usage import set_usage
 from spans.semconv.tables import BUILT_IN, ProjectTables
 
 LABELS = frozenset(("title", "trace_name", "trace_input", "trace_output"))
 MODEL_CALLS = frozenset(("LLM", "CHAT_MODEL"))
-PRICED_TYPES = MODEL_CALLS | {"EMBEDDING", "RERANKER"}
 
 # The operation of a span whose convention has types but no operation names.
 OPERATION_OF_TYPE = {
@@ -51,13 +47,7 @@ def _normalize(record: Any, tables: ProjectTables) -> None:
     record.request_model = get("request_model") or ""
     record.response_model = get("response_model") or ""
     record.tool_name = get("tool_name") or ""
-    record.input_tokens = get("input_tokens")
-    record.output_tokens = get("output_tokens")
-    record.cached_input_tokens = get("cached_input_tokens")
-    cost = get("cost_usd")
-    if cost is None:
-        cost = listed_price(record, record.start_time_unix_nano, get("cache_creation_input_tokens"), tables.prices)[0]
-    record.cost_usd = cost
+    set_usage(record, get, tables.prices)
     session_id, user_id = get("session_id"), get("user_id")
     if session_id is None or user_id is None:
         told = _told_by_resource(record.resource, tables)
@@ -98,30 +88,6 @@ def _told_by_resource(resource: Any, tables: ProjectTables) -> dict[str, Any]:
             resource.told = tables.resource.first_values(OfResource(resource.attributes))[0]
         return resource.told
     return tables.resource.first_values(OfResource((resource or {}).get("attributes") or {}))[0]
-
-
-def listed_price(
-    facts: Any,
-    start_time_unix_nano: int,
-    cache_creation_input_tokens: int | None,
-    own: Sequence[OwnPrice] = (),
-) -> tuple[Decimal | None, bool]:
-    """The price of a model call, of the model that answered or else of the one asked for, and whether it is the
-    project's own: that comes before the public list. A price above MAX_COST_USD is none.
-    """
-    if facts.span_type not in PRICED_TYPES or (facts.input_tokens is None and facts.output_tokens is None):
-        return None, False
-    models = [model for model in (facts.response_model, facts.request_model) if model]
-    tokens = (facts.input_tokens, facts.output_tokens, facts.cached_input_tokens, cache_creation_input_tokens)
-    for model in models if own else ():
-        found = own_price(own, facts.provider_name, model, start_time_unix_nano, *tokens)
-        if found is not None:
-            return (found if found <= MAX_COST_USD else None), True
-    for model in models:
-        found = price(facts.provider_name, model, start_time_unix_nano, *tokens)
-        if found is not None:
-            return (found if found <= MAX_COST_USD else None), False
-    return None, False
 
 
 def _preview(record: Any, messages: list[Source] | None, values: list[Source] | None, output: bool) -> str:

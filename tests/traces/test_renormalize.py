@@ -5,12 +5,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from spans.columns import USAGE_PART_NAMES
 from spans.models import Span
 from tests.builders import export_request, log_record, logs_request, new_span_id, new_trace_id, span
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
 from traces.renormalize import COLUMNS, READ, renormalize
+from traces.summary import SUMMARY_COLUMNS
 
 CALL = {
     "openinference.span.kind": "LLM",
@@ -53,6 +55,29 @@ def test_what_older_tables_left_becomes_what_the_tables_say_now(project):
     assert (done.spans, done.changed) == (4, 4)
     assert stored(*COLUMNS) == right
     assert (trace.input_tokens, trace.session_id, trace.output_preview) == totals
+
+
+def test_counts_and_prices_of_older_tables_are_mended_with_the_totals(project):
+    """As they were before thoughts and caches beside the counts were added, and before parts had columns."""
+    trace_id = new_trace_id()
+    gemini = {
+        "openinference.span.kind": "LLM", "llm.provider": "google", "llm.model_name": "gemini-2.5-pro",
+        "llm.token_count.prompt": 1200, "llm.token_count.completion": 300, "llm.token_count.total": 4500,
+    }  # fmt: skip
+    cached = CALL | {"llm.token_count.prompt_details.cache_read": 4, "llm.token_count.completion_details.reasoning": 3}
+    unknown = CALL | {"llm.model_name": "our-own"}
+    spans = [span("call", trace_id=trace_id, attrs=attrs) for attrs in (gemini, cached, unknown)]
+    export(export_request(*spans), project)
+    columns = (*SUMMARY_COLUMNS, "id")
+    right, totals = stored(*COLUMNS), Trace.objects.values(*columns).get()
+    assert (totals["output_tokens"], totals["cached_input_tokens"], totals["reasoning_tokens"]) == (3310, 4, 3)
+    assert totals["unpriced_calls"] == 1
+    nothing = dict.fromkeys(USAGE_PART_NAMES)
+    Span.objects.filter(request_model="gemini-2.5-pro").update(output_tokens=300, cost_usd="0.0045")
+    Span.objects.update(**nothing, unpriced_reason="")
+    Trace.objects.update(**nothing, output_tokens=310, unpriced_calls=0)
+    assert renormalize([totals["id"]]).changed == 3
+    assert (stored(*COLUMNS), Trace.objects.values(*columns).get()) == (right, totals)
 
 
 def test_a_second_run_writes_nothing(project):

@@ -11,13 +11,27 @@ from traces.usage import NO_USAGE, count_usage
 START = 1_700_000_000_000_000_000
 
 
-def row(span_id, parent="", span_type="LLM", tokens=None, *, cost=None, scope="sdk", model="gpt-4o", at=0, lasts=100):
+def row(
+    span_id,
+    parent="",
+    span_type="LLM",
+    tokens=None,
+    *,
+    name="",
+    cost=None,
+    scope="sdk",
+    model="gpt-4o",
+    at=0,
+    lasts=100,
+    **parts,
+):
     """A span with `tokens` = (input, output); `at` and `lasts` in milliseconds."""
     given, got = tokens if tokens is not None else (None, None)
     return SpanRecord(
         "t",
         span_id,
         parent,
+        name,
         span_type=span_type,
         input_tokens=given,
         output_tokens=got,
@@ -26,6 +40,7 @@ def row(span_id, parent="", span_type="LLM", tokens=None, *, cost=None, scope="s
         request_model=model,
         start_time_unix_nano=START + at * 1_000_000,
         end_time_unix_nano=START + (at + lasts) * 1_000_000,
+        **parts,
     )
 
 
@@ -163,6 +178,68 @@ def test_siblings_that_differ_in_more_than_their_instrumentation_both_count(othe
     twin = {"tokens": (23, 11), "scope": "openinference", "at": 1, "lasts": 98} | other
     rows = [row("a", "p", tokens=(23, 11), at=0, lasts=100), row("b", "p", **twin)]
     assert count_usage(rows).counted == {"a", "b"}
+
+
+def turn(*calls, total, parent="turn", **of_sum):
+    """Calls one after the other, and beside them the sum of the turn, which calls itself a call."""
+    rows = [row(f"c{n}", parent, tokens=call, name="call", at=n * 100, lasts=90) for n, call in enumerate(calls)]
+    sums = {"name": "usage", "at": 0, "lasts": len(calls) * 100} | of_sum
+    return [*rows, row("sum", "turn", tokens=total, **sums)]
+
+
+def test_the_sum_of_a_turn_that_calls_itself_a_call_does_not_count_beside_its_calls():
+    usage = count_usage(turn((10_000, 100), (11_000, 60), total=(21_000, 160)))
+    assert (usage.counted, usage.input_tokens) == ({"c0", "c1"}, 21_000)
+    assert usage.reason("sum") == "not counted: it has the sum of spans beside it, such as c0"
+
+
+def test_the_sum_of_a_turn_of_one_call_does_not_count():
+    assert count_usage(turn((10, 5), total=(10, 5))).counted == {"c0"}
+
+
+def test_a_sum_is_found_beside_the_step_that_has_the_calls():
+    rows = [*turn((10, 5), (20, 6), total=(30, 11), parent="step"), row("step", "turn", "CHAIN")]
+    assert count_usage(rows).counted == {"c0", "c1"}
+
+
+def test_a_sum_that_is_noted_afterwards_does_not_count():
+    assert count_usage(turn((10, 5), (20, 6), total=(30, 11), at=250, lasts=0)).counted == {"c0", "c1"}
+
+
+def test_each_turn_of_several_beside_each_other_has_its_sum():
+    first = turn((10, 5), (20, 6), total=(30, 11))
+    second = [row("d0", "turn", tokens=(7, 3), name="call", at=300, lasts=90)]
+    rows = [*first, *second, row("sum2", "turn", tokens=(7, 3), name="usage", at=290, lasts=110)]
+    assert count_usage(rows).counted == {"c0", "c1", "d0"}
+
+
+@pytest.mark.parametrize(
+    ("total", "of_sum"),
+    [
+        ((30, 12), {}),
+        ((31, 11), {}),
+        ((30, 11), {"name": "call"}),
+        ((20, 6), {"at": 150, "lasts": 60}),
+        ((20, 6), {"at": 100, "lasts": 90}),
+        ((20, 6), {"model": "claude-sonnet-4-5"}),
+    ],
+)
+def test_what_is_no_sum_of_the_calls_before_it_counts(total, of_sum):
+    assert "sum" in count_usage(turn((10, 5), (20, 6), total=total, **of_sum)).counted
+
+
+def test_parts_add_up_over_counted_spans_that_report_them():
+    rows = [
+        row("outer", tokens=(30, 11), cached_input_tokens=99),
+        row("a", "outer", tokens=(10, 5), cached_input_tokens=4, reasoning_tokens=0),
+        row("b", "outer", tokens=(20, 6), cached_input_tokens=8),
+    ]
+    assert count_usage(rows).parts == {"cached_input_tokens": 12, "reasoning_tokens": 0}
+
+
+def test_counted_calls_without_a_cost_are_counted():
+    usage = count_usage([row("a", tokens=(1, 1), cost="0.1"), row("b", tokens=(1, 1)), row("c", tokens=(0, 0))])
+    assert usage.unpriced_spans == 1
 
 
 def test_retries_count_each():

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from spans.columns import USAGE_PART_NAMES
+
+USAGE_PARTS: dict[str, Any] = dict.fromkeys(USAGE_PART_NAMES) | {"cached_input_tokens": 512, "reasoning_tokens": 64}
 _SUMMARY: dict[str, Any] = {
     "trace_id": "5b8efff798038103d269b633813fc60c",
     "framework_trace_id": "d3f41ddf",
@@ -20,7 +23,9 @@ _SUMMARY: dict[str, Any] = {
     "models": ["gpt-4o"],
     "input_tokens": 812,
     "output_tokens": 96,
+    **USAGE_PARTS,
     "cost_usd": 0.00299,
+    "unpriced_calls": 0,
     "input": "hello",
     "output": "Hi!",
     "created_at": "2024-10-27T03:33:21.408113Z",
@@ -94,8 +99,9 @@ SPAN_SUMMARY: dict[str, Any] = {
     "duration_ms": 148.0,
     "input_tokens": 812,
     "output_tokens": 96,
-    "cached_input_tokens": None,
+    **USAGE_PARTS,
     "cost_usd": 0.00299,
+    "unpriced_reason": "",
     "counted": True,
     "status": "OK",
     "error_type": "",

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from spans.columns import USAGE_PARTS
 from spans.models import Span
 from traces.api import bee
 from traces.models import Trace, TraceStatus
@@ -45,6 +46,26 @@ class NumberField(serializers.FloatField):
 
     def to_representation(self, value: Any) -> float:  # type: ignore[override]
         return float(value)
+
+
+class UsagePartsMixin(serializers.Serializer[Any]):
+    """Adds the parts of the tokens (`spans.columns.USAGE_PARTS`), which stand behind the output tokens.
+
+    parts_prefix: the attribute that has them and a dot.
+    """
+
+    parts_prefix = ""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields: dict[str, serializers.Field[Any, Any, Any, Any]] = {}
+        for name, field in super().get_fields().items():
+            fields[name] = field
+            if name == "output_tokens":
+                for part in USAGE_PARTS:
+                    source: dict[str, Any] = {"source": self.parts_prefix + part.name} if self.parts_prefix else {}
+                    about = f"{part.about} Null if unknown."
+                    fields[part.name] = serializers.IntegerField(allow_null=True, help_text=about, **source)
+        return fields
 
 
 def texts_field(source: str, help_text: str) -> serializers.ListField:
@@ -156,7 +177,9 @@ class MlflowSerializer(serializers.Serializer[Any]):
     tree = ObjectsField(help_text="The mirrored spans, with include_mlflow_tree.")
 
 
-class TraceSerializer(serializers.Serializer[Any]):
+class TraceSerializer(UsagePartsMixin):
+    parts_prefix = "trace."
+
     id = serializers.CharField(
         help_text="The framework's id of the run, or the OpenTelemetry trace id where it has none."
     )
@@ -207,7 +230,12 @@ class TraceSerializer(serializers.Serializer[Any]):
     output_tokens = serializers.IntegerField(
         source="trace.output_tokens", allow_null=True, help_text="Each token counted once; null if no span tells."
     )
-    cost_usd = NumberField(source="trace.cost_usd", allow_null=True, help_text="US dollars; null if unknown.")
+    cost_usd = NumberField(
+        source="trace.cost_usd", allow_null=True, help_text="US dollars of the calls whose cost is known; null if none."
+    )
+    unpriced_calls = serializers.IntegerField(
+        source="trace.unpriced_calls", help_text="Counted calls whose cost is not known, and not in cost_usd."
+    )
     input = serializers.CharField(help_text="What went in: in lists the first 500 characters, else all of it.")
     output = serializers.CharField(help_text="What came out: in lists the first 500 characters, else all of it.")
     created_at = serializers.DateTimeField(source="trace.created_at", help_text="When its first span arrived.")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from traces.api import parameters as p
-from traces.api.examples import TRACE_IN_LIST
+from traces.api.examples import TRACE_IN_LIST, USAGE_PARTS
 from traces.api.openapi import CURSOR, answers, ok, operation
 from traces.api.session_serializers import (
     SessionListSerializer,
@@ -46,8 +46,10 @@ _TOTALS: dict[str, Any] = {
     "duration_ms": 60151.0,
     "input_tokens": 1624,
     "output_tokens": 192,
+    **USAGE_PARTS,
     "cost_usd": 0.00598,
     "priced_trace_count": 2,
+    "unpriced_calls": 0,
     "latest_trace_id": "5b8efff798038103d269b633813fc60c",
 }
 SESSION: dict[str, Any] = {"id": "chat/42"} | _TOTALS | {"user_ids": ["jana@example.com"], "user_count": 1}
@@ -76,6 +78,7 @@ USAGE: dict[str, Any] = {
     "trace_id": "5b8efff798038103d269b633813fc60c",
     "input_tokens": 812,
     "output_tokens": 96,
+    **USAGE_PARTS,
     "cost_usd": 0.00299,
     "counted_spans": 1,
     "priced_spans": 1,
@@ -88,8 +91,9 @@ USAGE: dict[str, Any] = {
             "model": "gpt-4o-2024-08-06",
             "input_tokens": 812,
             "output_tokens": 96,
-            "cached_input_tokens": None,
+            **USAGE_PARTS,
             "cost_usd": 0.00299,
+            "unpriced_reason": "",
             "counted": True,
             "reason": "counted: the innermost span of its model call that reports usage",
         }

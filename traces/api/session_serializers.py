@@ -13,6 +13,7 @@ from traces.api.serializers import (
     ObjectsField,
     TraceSerializer,
     TraceView,
+    UsagePartsMixin,
     texts_field,
 )
 from traces.sessions import TraceGroup
@@ -33,7 +34,9 @@ class GroupView:
         return (self.group.end_time_unix_nano - self.group.start_time_unix_nano) / 1_000_000
 
 
-class GroupSerializer(serializers.Serializer[Any]):
+class GroupSerializer(UsagePartsMixin):
+    parts_prefix = "group."
+
     id = serializers.CharField(
         source="group.id", help_text="As the spans carry it: any text; beyond 12 KB it ends in a digest of the whole."
     )
@@ -62,6 +65,9 @@ class GroupSerializer(serializers.Serializer[Any]):
     )
     priced_trace_count = serializers.IntegerField(
         source="group.priced_trace_count", help_text="Traces whose cost is known."
+    )
+    unpriced_calls = serializers.IntegerField(
+        source="group.unpriced_calls", help_text="Counted calls whose cost is not known, and not in cost_usd."
     )
     latest_trace_id = serializers.CharField(source="group.latest.trace_id", help_text="The trace that started last.")
 
@@ -130,8 +136,10 @@ class UserResultSerializer(serializers.Serializer[Any]):
     result = UserDetailSerializer()
 
 
-class SpanUsageSerializer(serializers.Serializer[Any]):
+class SpanUsageSerializer(UsagePartsMixin):
     """A span that reports tokens or a cost."""
+
+    parts_prefix = "span."
 
     span_id = serializers.CharField(source="span.span_id")
     name = serializers.CharField(source="span.name")
@@ -139,13 +147,15 @@ class SpanUsageSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(help_text="The model that answered, else the one asked for.")
     input_tokens = serializers.IntegerField(source="span.input_tokens", allow_null=True)
     output_tokens = serializers.IntegerField(source="span.output_tokens", allow_null=True)
-    cached_input_tokens = serializers.IntegerField(source="span.cached_input_tokens", allow_null=True)
     cost_usd = NumberField(source="span.cost_usd", allow_null=True)
+    unpriced_reason = serializers.CharField(
+        source="span.unpriced_reason", help_text="Why the tokens have no cost; empty where they have one."
+    )
     counted = serializers.BooleanField(help_text="Whether the trace's totals include it.")
     reason = serializers.CharField(help_text="Why it counts, or why not.")
 
 
-class UsageSerializer(serializers.Serializer[Any]):
+class UsageSerializer(UsagePartsMixin):
     """How a trace's totals come about."""
 
     trace_id = serializers.CharField()

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from projects.authentication import visible_projects
+from spans.columns import USAGE_PART_NAMES
 from spans.models import Span
 from spans.project_tables import tables_for
 from spans.semconv import SpanContent, content
@@ -166,6 +167,7 @@ class TraceUsageView(ApiView):
             "trace_id": trace.trace_id,
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
+            **{name: usage.parts.get(name) for name in USAGE_PART_NAMES},
             "cost_usd": usage.cost_usd,
             "counted_spans": counted,
             "priced_spans": usage.priced_spans,

@@ -17,6 +17,7 @@ from traces.api.serializers import (
     NumberField,
     ObjectField,
     ObjectsField,
+    UsagePartsMixin,
     texts_field,
 )
 from traces.models import Trace
@@ -47,7 +48,9 @@ class SpanView:
         return self.span.duration_ns / 1_000_000
 
 
-class SpanSummarySerializer(serializers.Serializer[Any]):
+class SpanSummarySerializer(UsagePartsMixin):
+    parts_prefix = "span."
+
     trace_id = serializers.CharField(
         source="trace.trace_id", help_text="OpenTelemetry trace id: 32 lower-case hex digits."
     )
@@ -74,15 +77,15 @@ class SpanSummarySerializer(serializers.Serializer[Any]):
     end_time_unix_nano = NanosecondsField(source="span.end_time_unix_nano")
     duration_ms = serializers.FloatField(help_text="End minus start.")
     input_tokens = serializers.IntegerField(
-        source="span.input_tokens", allow_null=True, help_text="Cached ones included."
+        source="span.input_tokens", allow_null=True, help_text="All of them, the cached ones included."
     )
     output_tokens = serializers.IntegerField(
-        source="span.output_tokens", allow_null=True, help_text="Those of reasoning included."
-    )
-    cached_input_tokens = serializers.IntegerField(
-        source="span.cached_input_tokens", allow_null=True, help_text="Read from a cache."
+        source="span.output_tokens", allow_null=True, help_text="All of them, those of reasoning included."
     )
     cost_usd = NumberField(source="span.cost_usd", allow_null=True, help_text="US dollars; null if unknown.")
+    unpriced_reason = serializers.CharField(
+        source="span.unpriced_reason", help_text="Why the tokens have no cost; empty where they have one."
+    )
     counted = serializers.BooleanField(
         source="span.counted", help_text="Whether the trace's totals include its tokens."
     )

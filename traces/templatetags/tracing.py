@@ -3,13 +3,16 @@
 import json
 import secrets
 import time
+from collections.abc import Iterator
 from decimal import Decimal
+from typing import Protocol
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from spans.columns import USAGE_PARTS, UsagePart
 from spans.timestamps import NS_PER_SECOND, ahead_ns, format_duration, from_unix_nano, iso_utc
 
 register = template.Library()
@@ -130,15 +133,61 @@ def sample_request() -> str:
     return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
 
 
+class Counted(Protocol):
+    """A span, a trace, or a session: whatever has tokens with their parts and a cost."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: Decimal | None
+
+
 @register.simple_tag
-def tokens(input_tokens: int | None, output_tokens: int | None) -> SafeString | str:
-    """Tokens in and out; empty where neither is known."""
-    if input_tokens is None and output_tokens is None:
+def tokens(row: Counted) -> SafeString | str:
+    """Tokens in and out, their parts in the title; empty where neither is known."""
+    given, got = row.input_tokens, row.output_tokens
+    if given is None and got is None:
         return ""
     return format_html(
-        '<span class="tokens" title="{} input tokens, {} output tokens">{}<i>→</i>{}</span>',
-        "unknown" if input_tokens is None else number(input_tokens),
-        "unknown" if output_tokens is None else number(output_tokens),
-        "–" if input_tokens is None else short_number(input_tokens),
-        "–" if output_tokens is None else short_number(output_tokens),
+        '<span class="tokens" title="{}, {}">{}<i>→</i>{}</span>',
+        _with_parts(row, given, "input_tokens"),
+        _with_parts(row, got, "output_tokens"),
+        "–" if given is None else short_number(given),
+        "–" if got is None else short_number(got),
     )
+
+
+def _with_parts(row: Counted, count: int | None, whole: str) -> str:
+    """1,200 input tokens (512 cached, 64 audio in)"""
+    parts = ", ".join(f"{number(found)} {part.label}" for part, found in parts_of(row) if part.whole == whole)
+    words = f"{'unknown' if count is None else number(count)} {whole.replace('_', ' ')}"
+    return f"{words} ({parts})" if parts else words
+
+
+def parts_of(row: Counted) -> Iterator[tuple[UsagePart, int]]:
+    """The parts of the tokens that there are."""
+    for part in USAGE_PARTS:
+        found: int | None = getattr(row, part.name)
+        if found:
+            yield part, found
+
+
+@register.simple_tag
+def token_parts(row: Counted) -> str:
+    """The parts of the tokens in words: 512 cached, 64 reasoning."""
+    return ", ".join(f"{number(found)} {part.label}" for part, found in parts_of(row))
+
+
+@register.simple_tag
+def spent(row: Counted) -> SafeString | str:
+    """The cost, marked where calls are not in it, with the reason or their number in the title; empty where nothing
+    was to be paid for.
+    """
+    missing = getattr(row, "unpriced_reason", "")
+    if calls := getattr(row, "unpriced_calls", 0):
+        one = calls == 1
+        missing = f"{number(calls)} call{'' if one else 's'} whose cost is not known {'is' if one else 'are'} not in it"
+    if not missing:
+        return cost(row.cost_usd)
+    if row.cost_usd is None:
+        return format_html('<span class="quiet unpriced" title="{}">unknown</span>', missing)
+    return format_html('<span class="unpriced" title="{}">{}<i>+</i></span>', missing, cost(row.cost_usd))

@@ -33,6 +33,7 @@ from spans.semconv.conventions.mlflow import MLFLOW, MLFLOW_AUTOLOG
 from spans.semconv.conventions.openinference import OPENINFERENCE
 from spans.semconv.conventions.openlit import OPENLIT
 from spans.semconv.conventions.otel_genai import OTEL_GENAI
+from spans.semconv.conventions.passed_on import PASSED_ON, PASSED_ON_CACHE
 from spans.semconv.conventions.pipecat import PIPECAT
 from spans.semconv.conventions.plain import PLAIN
 from spans.semconv.conventions.pydantic_ai import PYDANTIC_AI
@@ -86,6 +87,8 @@ CONVENTIONS: tuple[Convention, ...] = (
     MCP,
     GOOGLE_ADK,
     GENKIT,
+    PASSED_ON_CACHE,
+    PASSED_ON,
     AGENT_LOGS,
     PLAIN,
     INFERRED,

@@ -42,6 +42,7 @@ GOOGLE_ADK = Convention(
         "cached_input_tokens": (
             Attribute("gcp.vertex.agent.llm_response", path=("usage_metadata", "cached_content_token_count")),
         ),
+        "total_tokens": (Attribute("gcp.vertex.agent.llm_response", path=("usage_metadata", "total_token_count")),),
         "reasoning_tokens": (
             "gen_ai.usage.experimental.reasoning_tokens",
             Attribute("gcp.vertex.agent.llm_response", path=("usage_metadata", "thoughts_token_count")),

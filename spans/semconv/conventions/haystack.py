@@ -2,6 +2,7 @@ import re
 
 from spans.semconv.convention import Convention
 from spans.semconv.sources import Attribute
+from spans.semconv.token_counts import PROVIDER_CACHE
 
 COMPONENT = "haystack.component.type"
 INPUT = "haystack.component.input"
@@ -33,6 +34,7 @@ CHAT = (COMPONENT, re.compile("ChatGenerator$"))
 EMBEDDER = (COMPONENT, re.compile("Embedder$"))
 RETRIEVAL = (COMPONENT, re.compile("(?:Retriever|Ranker)$"))
 TOOL = (COMPONENT, re.compile("^ToolInvoker$"))
+ANTHROPIC = (COMPONENT, re.compile("^Anthropic"))
 INVOCATION = ("tool_messages", 0, "content", 0, "tool_call_result")
 NOT_EMPTY = re.compile(r"^(\{.{2,}\})$", re.DOTALL)
 
@@ -70,8 +72,18 @@ HAYSTACK = Convention(
         "response_model": _meta("model"),
         "input_tokens": _meta("usage", "prompt_tokens"),
         "output_tokens": _meta("usage", "completion_tokens"),
-        "cached_input_tokens": _meta("usage", "prompt_tokens_details", "cached_tokens"),
-        "reasoning_tokens": _meta("usage", "completion_tokens_details", "reasoning_tokens"),
+        "total_tokens": _meta("usage", "total_tokens"),
+        "cached_input_tokens": (
+            *_meta("usage", "prompt_tokens_details", "cached_tokens"),
+            *_meta("usage", "cache_read_input_tokens"),
+            *_meta("usage", "cached_content_token_count"),
+        ),
+        "cache_creation_input_tokens": _meta("usage", "cache_creation_input_tokens"),
+        "counts_of": (Attribute(OUTPUT, constant=PROVIDER_CACHE, when=ANTHROPIC),),
+        "reasoning_tokens": (
+            *_meta("usage", "completion_tokens_details", "reasoning_tokens"),
+            *_meta("usage", "thoughts_token_count"),
+        ),
         "finish_reasons": _meta("finish_reason"),
         "input_messages": (Attribute(INPUT, path=("messages",), when=CHAT),),
         "output_messages": (Attribute(OUTPUT, path=("replies",), when=CHAT),),

@@ -26,6 +26,13 @@ RETRIEVER = (TYPE, re.compile("^retriever$"))
 USAGE = "langfuse.observation.usage_details"
 COST = "langfuse.observation.cost_details"
 LEVEL = "langfuse.observation.level"
+# The names of wholes, of what belongs to input or output, of nested parts, and of counts that other ones contain.
+WHOLES = frozenset(("input", "output", "input_tokens", "output_tokens"))
+INPUT_WORDS = frozenset(("input", "cache", "cached"))
+OUTPUT_WORDS = frozenset(("output", "reasoning", "thoughts"))
+NESTED = frozenset(("input_tokens_details", "output_tokens_details", "prompt_tokens_details"))
+NO_BUCKET = re.compile("priority|^cache_creation_ephemeral")
+WRITTEN = re.compile("^(?:input_)?cache_creation(?:_input_tokens)?$|^(?:input_)?ephemeral_(?:5m|1h)_input_tokens$")
 METADATA = "langfuse.observation.metadata."
 TRACE_METADATA = "langfuse.trace.metadata."
 
@@ -46,17 +53,33 @@ def _cost(details: Any) -> float | None:
     return costs.get("total", sum(costs.values())) if costs else None
 
 
-def _whole(name: str) -> Callable[[Any], float | None]:
-    """Input or output with the parts of it that were taken out of it, as the total shows: 7 + 3 + 2 = 12."""
+def _buckets(details: Any) -> dict[str, float]:
+    """The counts, where each name is a bucket of its own; empty where there is a whole with its parts.
+
+    Langfuse's names and Anthropic's are buckets, unless the total is that of input and output alone.
+    """
+    usage = _numbers(details)
+    total = usage.pop("total", usage.pop("total_tokens", None))
+    wholes = [count for key, count in usage.items() if key in WHOLES]
+    if not wholes or NESTED & details.keys() or (total is not None and total != sum(usage.values())):
+        return {}
+    return {key: count for key, count in usage.items() if not NO_BUCKET.search(key)}
+
+
+def _whole(words: frozenset[str]) -> Callable[[Any], float | None]:
+    """Input or output with all buckets that belong to it: 7 + 3 + 2 = 12."""
 
     def read(details: Any) -> float | None:
-        usage = _numbers(details)
-        total = usage.pop("total", None)
-        if name not in usage or total is None or sum(usage.values()) != total:
-            return None
-        return sum(count for key, count in usage.items() if name in key.split("_"))
+        found = [count for key, count in _buckets(details).items() if words & set(key.split("_"))]
+        return sum(found) if found else None
 
     return read
+
+
+def _written(details: Any) -> float | None:
+    """What was written to a cache, as one count or by lifetime."""
+    found = [count for key, count in _numbers(details).items() if WRITTEN.search(key)]
+    return sum(found) if found else None
 
 
 def _unquoted(items: Any) -> Any:
@@ -70,8 +93,8 @@ LANGFUSE = Convention(
     source="https://github.com/langfuse/langfuse-python/blob/c3c6a09e7b635730cc9c6eb661687cb7bc294532/langfuse/_client/attributes.py",
     about=(
         "usage_details and cost_details are JSON objects, usage with Langfuse's own names or with those of the "
-        "provider's response. With its own names the JavaScript SDK and the LangChain handler take cached and "
-        "reasoning tokens out of input and output. The cost of 0 of a failed call is nobody's report. "
+        "provider's response. Langfuse's own names, and Anthropic's, are buckets of their own: what was cached or "
+        "thought is in no other one, and the whole is their sum. The cost of 0 of a failed call is nobody's report. "
         "An observation of level ERROR failed, also where the SDK leaves OpenTelemetry's status unset. One attribute "
         "holds the model: the one of the response once there is one. A span's trace-level input and output count "
         "where it has none of its own."
@@ -82,25 +105,38 @@ LANGFUSE = Convention(
         "response_model": ("langfuse.observation.model.name",),
         "tool_name": (Name(re.compile(r"^(.+)$", re.DOTALL), when=TOOL),),
         "input_tokens": (
-            Attribute(USAGE, transform=_whole("input")),
+            Attribute(USAGE, transform=_whole(INPUT_WORDS)),
             *_usage(("input",), ("input_tokens",), ("prompt_tokens",), ("promptTokens",)),
         ),
         "output_tokens": (
-            Attribute(USAGE, transform=_whole("output")),
+            Attribute(USAGE, transform=_whole(OUTPUT_WORDS)),
             *_usage(("output",), ("output_tokens",), ("completion_tokens",), ("completionTokens",)),
         ),
         "total_tokens": _usage(("total",), ("total_tokens",), ("totalTokens",)),
         "cached_input_tokens": _usage(
             ("input_cached_tokens",), ("cache_read_input_tokens",), ("input_cache_read",), ("cached_tokens",),
-            ("prompt_tokens_details", "cached_tokens"), ("input_tokens_details", "cached_tokens"),
+            ("input_cached",), ("prompt_tokens_details", "cached_tokens"), ("input_tokens_details", "cached_tokens"),
         ),
-        "cache_creation_input_tokens": _usage(("cache_creation_input_tokens",), ("input_cache_creation",)),
+        "cache_creation_input_tokens": (Attribute(USAGE, transform=_written),),
+        "cache_creation_1h_input_tokens": _usage(
+            ("cache_creation_ephemeral_1h_input_tokens",), ("input_ephemeral_1h_input_tokens",),
+            ("ephemeral_1h_input_tokens",), ("cache_creation", "ephemeral_1h_input_tokens"),
+        ),
         "reasoning_tokens": _usage(
             ("output_reasoning_tokens",), ("output_reasoning",), ("completion_tokens_details", "reasoning_tokens"),
-            ("output_tokens_details", "reasoning_tokens"),
+            ("output_tokens_details", "reasoning_tokens"), ("reasoning_tokens",), ("thoughts_token_count",),
         ),
-        "audio_input_tokens": _usage(("input_audio_tokens",), ("prompt_tokens_details", "audio_tokens")),
-        "audio_output_tokens": _usage(("output_audio_tokens",), ("completion_tokens_details", "audio_tokens")),
+        "audio_input_tokens": _usage(
+            ("input_audio_tokens",), ("input_audio",), ("input_modality_AUDIO",),
+            ("prompt_tokens_details", "audio_tokens"),
+        ),
+        "audio_output_tokens": _usage(
+            ("output_audio_tokens",), ("output_audio",), ("output_modality_AUDIO",),
+            ("completion_tokens_details", "audio_tokens"),
+        ),
+        "image_input_tokens": _usage(("input_image_tokens",), ("input_image",), ("input_modality_IMAGE",)),
+        "image_output_tokens": _usage(("output_image_tokens",), ("output_image",), ("output_modality_IMAGE",)),
+        "service_tier": (Attribute("langfuse.observation.model.parameters", path=("service_tier",)),),
         "cost_usd": (
             Attribute(COST, transform=_cost, when=(COST, re.compile("[1-9]"))),
             Attribute(COST, transform=_cost, when=(LEVEL, re.compile("^(?!ERROR$)"))),

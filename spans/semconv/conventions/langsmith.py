@@ -15,11 +15,14 @@ RUN_TYPES = {
     "agent": "AGENT",
 }
 METADATA = "langsmith.metadata."
-USAGE = "langsmith.usage_metadata"
 RUN = ("langsmith.span.kind", re.compile("."))
 # An error is the repr of an exception, with its traceback right behind it.
 ERROR_CLASS = re.compile(r"^([A-Za-z_][\w.]*)\(")
 ERROR_TEXT = re.compile(r"^(.+?)\s*(?:Traceback \(most recent call last\)|$)", re.DOTALL)
+# The latter is what older SDKs called it.
+USAGES = ("langsmith.metadata.usage_metadata", "langsmith.usage_metadata")
+INPUT, OUTPUT = "input_token_details", "output_token_details"
+WRITTEN = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "ephemeral_1hr_input_tokens")
 CALL = ("langsmith.span.kind", re.compile("^llm$"))
 
 
@@ -27,6 +30,19 @@ def _split(tags: Any) -> Any:
     """LangSmith joins tags by commas."""
     return [tag.strip() for tag in tags.split(",") if tag.strip()] if isinstance(tags, str) else tags
 
+
+def _usage(*paths: tuple[str, ...]) -> tuple[Attribute, ...]:
+    return tuple(Attribute(key, path=path) for path in paths for key in USAGES)
+
+
+def _written(details: Any) -> int | None:
+    """What was written to a cache, whichever way it is told: as one count or by lifetime."""
+    found = [details[name] for name in WRITTEN if isinstance(details, dict) and isinstance(details.get(name), int)]
+    return sum(found) if found else None
+
+
+# Tokens of a tier have names of their own.
+TIER = re.compile(r'"(priority|flex)"\s*:')
 
 LANGSMITH = Convention(
     name="langsmith",
@@ -47,11 +63,20 @@ LANGSMITH = Convention(
         "trace_name": (METADATA + "trace_name",),
         "provider_name": (METADATA + "ls_provider",),
         "request_model": (METADATA + "ls_model_name",),
-        "input_tokens": (Attribute(USAGE, path=("input_tokens",)),),
-        "output_tokens": (Attribute(USAGE, path=("output_tokens",)),),
-        "cached_input_tokens": (Attribute(USAGE, path=("input_token_details", "cache_read")),),
-        "cache_creation_input_tokens": (Attribute(USAGE, path=("input_token_details", "cache_creation")),),
-        "reasoning_tokens": (Attribute(USAGE, path=("output_token_details", "reasoning")),),
+        "input_tokens": _usage(("input_tokens",)),
+        "output_tokens": _usage(("output_tokens",)),
+        "total_tokens": _usage(("total_tokens",)),
+        "cached_input_tokens": _usage(
+            (INPUT, "cache_read"), (INPUT, "priority_cache_read"), (INPUT, "flex_cache_read")
+        ),
+        "cache_creation_input_tokens": tuple(Attribute(key, path=(INPUT,), transform=_written) for key in USAGES),
+        "cache_creation_1h_input_tokens": _usage(*((INPUT, name) for name in WRITTEN[2:])),
+        "reasoning_tokens": _usage(
+            (OUTPUT, "reasoning"), (OUTPUT, "priority_reasoning"), (OUTPUT, "flex_reasoning")
+        ),
+        "audio_input_tokens": _usage((INPUT, "audio")),
+        "audio_output_tokens": _usage((OUTPUT, "audio")),
+        "service_tier": tuple(Attribute(key, pattern=TIER) for key in USAGES),
         "input_messages": (Attribute("gen_ai.prompt", when=CALL),),
         "output_messages": (Attribute("gen_ai.completion", when=CALL),),
         "error_type": (EventAttribute("exception", Attribute("exception.message", pattern=ERROR_CLASS, when=RUN)),),

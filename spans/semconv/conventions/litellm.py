@@ -52,6 +52,12 @@ def _told_to_provider(items: Any) -> Any:
 
 SESSION_IN_REPR = re.compile(r"""['"](?:litellm_)?session_id['"]: ?['"]([^'"\\]+)['"]""")
 
+
+def _detail(details: str, name: str) -> Attribute:
+    """A count of one of the details."""
+    return Attribute(USAGE, pattern=re.compile(rf"'{details}': \{{[^}}]*'{name}': (\d+)"))
+
+
 LITELLM = Convention(
     name="litellm",
     title="LiteLLM's own OpenTelemetry callback",
@@ -74,7 +80,12 @@ LITELLM = Convention(
         ),
         "cached_input_tokens": ("gen_ai.usage.cache_read.input_tokens", _usage("cached_tokens")),
         "cache_creation_input_tokens": ("gen_ai.usage.cache_creation.input_tokens", _usage("cache_write_tokens")),
+        "cache_creation_1h_input_tokens": (_usage("ephemeral_1h_input_tokens"),),
         "reasoning_tokens": (_usage("reasoning_tokens"),),
+        "audio_input_tokens": (_detail("prompt_tokens_details", "audio_tokens"),),
+        "image_input_tokens": (_detail("prompt_tokens_details", "image_tokens"),),
+        "audio_output_tokens": (_detail("completion_tokens_details", "audio_tokens"),),
+        "image_output_tokens": (_detail("completion_tokens_details", "image_tokens"),),
         "cost_usd": (Attribute("litellm.cost.total", when=SUCCEEDED), "gen_ai.cost.total_cost"),
         "trace_name": ("metadata.trace_name", *_passed_on("trace_name")),
         "session_id": (

@@ -41,6 +41,7 @@ LOGFIRE_AGENTS = Convention(
         "output": (Attribute("output", pattern=NOT_NULL, when=TOOL),),
         "cached_input_tokens": (Attribute("usage", path=("input_tokens_details", "cached_tokens"), when=CHAT),),
         "reasoning_tokens": (Attribute("usage", path=("output_tokens_details", "reasoning_tokens"), when=CHAT),),
+        "service_tier": (Attribute("response", path=("service_tier",)),),
         "response_id": ("response_id",),
         "session_id": (Attribute("group_id", pattern=NOT_NULL),),
         "framework_trace_id": ("agent_trace_id",),

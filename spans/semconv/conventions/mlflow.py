@@ -57,6 +57,10 @@ MLFLOW = Convention(
         "cache_creation_input_tokens": (
             Attribute("mlflow.chat.tokenUsage", encoded=True, path=("cache_creation_input_tokens",)),
         ),
+        "reasoning_tokens": tuple(
+            Attribute("mlflow.spanOutputs", encoded=True, path=("usage", details, "reasoning_tokens"), when=MODEL_CALL)
+            for details in ("completion_tokens_details", "output_tokens_details")
+        ),
         "cost_usd": (Attribute("mlflow.llm.cost", encoded=True, path=("total_cost",)),),
         "session_id": (
             Attribute("mlflow.trace.session", encoded=True),

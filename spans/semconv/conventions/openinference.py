@@ -21,6 +21,9 @@ CALL = ("openinference.span.kind", re.compile("^LLM$"))
 # An answer of OpenAI's Responses API, whose hosted tools the instrumentations leave out of the messages.
 RESPONSE = ("output.value", re.compile(r'^\{\s*"id":\s*"resp_'))
 
+# In a response as it came from the provider.
+SERVICE_TIER = re.compile(r'"service_tier"\s*:\s*"(\w+)"')
+
 OPENINFERENCE = Convention(
     name="openinference",
     title="OpenInference",
@@ -56,6 +59,11 @@ OPENINFERENCE = Convention(
         "cache_creation_input_tokens": ("llm.token_count.prompt_details.cache_write",),
         "reasoning_tokens": ("llm.token_count.completion_details.reasoning",),
         "audio_input_tokens": ("llm.token_count.prompt_details.audio",),
+        "image_input_tokens": ("llm.token_count.prompt_details.image",),
+        "service_tier": (
+            Attribute("output.value", pattern=SERVICE_TIER, when=CALL),
+            Attribute("llm.invocation_parameters", path=("service_tier",)),
+        ),
         "audio_output_tokens": ("llm.token_count.completion_details.audio",),
         "cost_usd": ("llm.cost.total",),
         "session_id": (

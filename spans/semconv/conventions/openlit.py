@@ -1,7 +1,13 @@
 import re
 
 from spans.semconv.convention import Convention
+from spans.semconv.conventions.passed_on import CACHE_KEYS
 from spans.semconv.sources import Attribute, Name
+from spans.semconv.token_counts import PROVIDER
+
+# Of LiteLLM and of frameworks it has counts that are added up already.
+BESIDE = ("gen_ai.provider.name", re.compile("anthropic|bedrock|google|gemini|gcp|vertex"))
+THOUGHTS = "gen_ai.usage.reasoning_tokens"
 
 OPENLIT = Convention(
     name="openlit",
@@ -18,6 +24,7 @@ OPENLIT = Convention(
             Name(re.compile("^embeddings "), constant="EMBEDDING"),
         ),
         "request_model": (Name(re.compile(r"^(?:chat|embeddings) (\S+)$")),),
+        "counts_of": tuple(Attribute(key, constant=PROVIDER, when=BESIDE) for key in (*CACHE_KEYS, THOUGHTS)),
         "cost_usd": (Attribute("gen_ai.usage.cost", transform=lambda cost: cost or None),),
     },
 )

@@ -69,6 +69,16 @@ PRICED = ("telemetry.sdk.name", re.compile("^(?!openlit$)"))
 # Azure's SDKs put an event's message there.
 EVENT_BODY = "gen_ai.event.content"
 
+
+def _modality(modality: str, direction: str) -> tuple[str, ...]:
+    """Tokens of audio or images: OpenTelemetry's key, then LiveKit's and Langfuse's, then pydantic-ai's."""
+    return (
+        f"gen_ai.usage.{modality}.{direction}_tokens",
+        f"gen_ai.usage.{direction}_{modality}_tokens",
+        f"gen_ai.usage.details.{direction}_{modality}_tokens",
+    )
+
+
 OTEL_GENAI = Convention(
     name="otel_genai",
     title="OpenTelemetry GenAI",
@@ -109,6 +119,8 @@ OTEL_GENAI = Convention(
             "gen_ai.usage.cache_read.input_tokens",
             "gen_ai.usage.cache_read_input_tokens",
             "gen_ai.usage.cached_tokens",
+            "gen_ai.usage.cached_input_tokens",
+            "gen_ai.usage.input_cached_tokens",
             "gen_ai.usage.details.cache_read_tokens",
             "gen_ai.usage.details.cache_read_input_tokens",
         ),
@@ -120,13 +132,38 @@ OTEL_GENAI = Convention(
             "gen_ai.usage.details.cache_write_tokens",
             "gen_ai.usage.details.cache_creation_input_tokens",
         ),
+        "cache_creation_1h_input_tokens": (
+            "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens",
+            "gen_ai.usage.details.ephemeral_1h_input_tokens",
+            "gen_ai.usage.details.cache_write_1h_tokens",
+        ),
         "reasoning_tokens": (
             "gen_ai.usage.reasoning.output_tokens",
             "gen_ai.usage.reasoning_tokens",
+            "gen_ai.usage.output_reasoning_tokens",
             "gen_ai.usage.details.reasoning_tokens",
         ),
-        "audio_input_tokens": ("gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens"),
-        "audio_output_tokens": ("gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens"),
+        "audio_input_tokens": _modality("audio", "input"),
+        "audio_output_tokens": _modality("audio", "output"),
+        "image_input_tokens": _modality("image", "input"),
+        "image_output_tokens": _modality("image", "output"),
+        "cached_audio_input_tokens": (
+            "gen_ai.usage.audio.cache_read.input_tokens",
+            "gen_ai.usage.details.cache_audio_read_tokens",
+        ),
+        "cached_image_input_tokens": (
+            "gen_ai.usage.image.cache_read.input_tokens",
+            "gen_ai.usage.details.cache_image_read_tokens",
+        ),
+        "service_tier": (
+            "openai.response.service_tier",
+            "anthropic.response.service_tier",
+            "gen_ai.openai.response.service_tier",
+            "gen_ai.response.service_tier",
+            "openai.request.service_tier",
+            "gen_ai.openai.request.service_tier",
+            "gen_ai.request.service_tier",
+        ),
         "cost_usd": (Attribute("gen_ai.usage.cost", when=PRICED), "gen_ai.cost.total_cost", "operation.cost"),
         "session_id": ("session.id", "gen_ai.conversation.id", "gen_ai.session.id"),
         "user_id": ("user.id", "enduser.id", "gen_ai.request.user", "gen_ai.user.id"),

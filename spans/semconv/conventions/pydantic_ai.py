@@ -43,6 +43,10 @@ PYDANTIC_AI = Convention(
             _usage("cache_read_input_tokens"),
         ),
         "cache_creation_input_tokens": (_usage("cache_creation_input_tokens"),),
+        "cache_creation_1h_input_tokens": (_usage("cache_creation", "ephemeral_1h_input_tokens"),),
+        "audio_input_tokens": (_usage("prompt_tokens_details", "audio_tokens"),),
+        "audio_output_tokens": (_usage("completion_tokens_details", "audio_tokens"),),
+        "service_tier": (_usage("service_tier"),),
         "reasoning_tokens": (
             _usage("completion_tokens_details", "reasoning_tokens"),
             _usage("output_tokens_details", "reasoning_tokens"),

@@ -1,8 +1,10 @@
+import re
 from typing import Any
 
 from spans.semconv.convention import Convention
 from spans.semconv.json_values import decode_json
 from spans.semconv.sources import Attribute, Combined, EventAttribute, Family
+from spans.semconv.token_counts import PROVIDER_CACHE
 
 OPERATIONS = {
     "ai.generatetext": "LLM",
@@ -32,6 +34,13 @@ OPERATION_NAMES = {
     for name, kind in OPERATIONS.items()
 }
 PROVIDER_METADATA = "ai.response.providerMetadata"
+# A call, not a wrapper, which has the last call's metadata.
+CALL = ("ai.operationId", re.compile(r"\.do(?:Generate|Stream)$"))
+ANTHROPIC_USAGE = ("anthropic", "usage")
+GOOGLE_USAGE = ("google", "usageMetadata")
+# From version 6 on the SDK adds up what the provider counts; then it also sends these.
+DETAILS = ("inputTokenDetails.noCacheTokens", "inputTokenDetails.cacheReadTokens", "outputTokenDetails.textTokens")
+SDK = "sdk"
 
 
 def _decoded_items(items: Any) -> Any:
@@ -44,15 +53,22 @@ def _unquoted(item: Any) -> Any:
     return item[1:-1] if isinstance(item, str) and len(item) > 1 and item[0] == item[-1] == '"' else decode_json(item)
 
 
+def _anthropic_input(usage: Any) -> int | None:
+    """Anthropic's own count of the input, and beside it what a cache gave and took."""
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    counts = [usage[name] for name in names if isinstance(usage.get(name), int)] if isinstance(usage, dict) else []
+    return sum(counts) if counts else None
+
+
 VERCEL_AI = Convention(
     name="vercel_ai",
     title="Vercel AI SDK 4 to 7",
     source="https://github.com/vercel/ai/blob/ed857f50f112e23930b0c2dd8d532cc8bebbc911/packages/otel/src/legacy-open-telemetry.ts",
     about=(
-        "Up to version 6 each call is two spans, ai.generateText and its ai.generateText.doGenerate, with the "
-        "same usage on both; the inner ones also carry gen_ai keys of an older kind, whose provider has the "
-        "API's name attached (openai.chat). From version 7 on OpenTelemetry GenAI with steps between the "
-        "agent and its model calls; ai.* keys then only add details."
+        "Up to version 6 each call is two spans, ai.generateText and its ai.generateText.doGenerate, with the same "
+        "usage on both; up to version 5 it passes on how the provider counts. The inner ones also carry gen_ai keys "
+        "of an older kind, whose provider has the API's name attached (openai.chat). From version 7 on OpenTelemetry "
+        "GenAI with steps between the agent and its model calls; ai.* keys then only add details."
     ),
     fields={
         "span_type": (
@@ -67,24 +83,48 @@ VERCEL_AI = Convention(
         "tool_call_id": ("ai.toolCall.id",),
         "tool_arguments": ("ai.toolCall.args",),
         "tool_result": ("ai.toolCall.result",),
-        "input_tokens": ("ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens"),
+        "input_tokens": (
+            Attribute(PROVIDER_METADATA, path=ANTHROPIC_USAGE, transform=_anthropic_input, when=CALL),
+            "ai.usage.inputTokens",
+            "ai.usage.promptTokens",
+            "ai.usage.tokens",
+        ),
         "output_tokens": ("ai.usage.outputTokens", "ai.usage.completionTokens"),
-        "total_tokens": ("ai.usage.totalTokens",),
+        "total_tokens": (
+            "ai.usage.totalTokens",
+            Attribute(PROVIDER_METADATA, path=(*GOOGLE_USAGE, "totalTokenCount"), when=CALL),
+        ),
+        "counts_of": (
+            Attribute(PROVIDER_METADATA, path=ANTHROPIC_USAGE, transform=lambda usage: SDK, when=CALL),
+            *(Attribute(f"ai.usage.{key}", constant=SDK) for key in DETAILS),
+            Attribute("ai.usage.cachedInputTokens", constant=PROVIDER_CACHE),
+            Attribute(PROVIDER_METADATA, constant=PROVIDER_CACHE, when=CALL),
+        ),
         "cached_input_tokens": (
             "ai.usage.cachedInputTokens",
             "ai.usage.inputTokenDetails.cacheReadTokens",
             Attribute(PROVIDER_METADATA, path=("anthropic", "usage", "cache_read_input_tokens")),
             Attribute(PROVIDER_METADATA, path=("anthropic", "cacheReadInputTokens")),
             Attribute(PROVIDER_METADATA, path=("openai", "cachedPromptTokens")),
+            Attribute(PROVIDER_METADATA, path=(*GOOGLE_USAGE, "cachedContentTokenCount"), when=CALL),
         ),
         "cache_creation_input_tokens": (
             "ai.usage.inputTokenDetails.cacheWriteTokens",
             Attribute(PROVIDER_METADATA, path=("anthropic", "cacheCreationInputTokens")),
+            Attribute(PROVIDER_METADATA, path=("bedrock", "usage", "cacheWriteInputTokens")),
+        ),
+        "cache_creation_1h_input_tokens": (
+            Attribute(PROVIDER_METADATA, path=(*ANTHROPIC_USAGE, "cache_creation", "ephemeral_1h_input_tokens")),
         ),
         "reasoning_tokens": (
             "ai.usage.reasoningTokens",
             "ai.usage.outputTokenDetails.reasoningTokens",
             Attribute(PROVIDER_METADATA, path=("openai", "reasoningTokens")),
+            Attribute(PROVIDER_METADATA, path=(*GOOGLE_USAGE, "thoughtsTokenCount"), when=CALL),
+        ),
+        "service_tier": (
+            Attribute(PROVIDER_METADATA, path=("openai", "serviceTier")),
+            Attribute(PROVIDER_METADATA, path=(*ANTHROPIC_USAGE, "service_tier")),
         ),
         "session_id": (
             "ai.telemetry.metadata.sessionId",

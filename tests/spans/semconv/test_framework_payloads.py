@@ -80,7 +80,7 @@ TRACES = {
         ("chat gpt-4o-mini", "OK", 531, 441, "", "", SUNNY),
         ("chat gpt-4o-mini", "OK", 532, 442, "", "", SUNNY),
         ("chat x-429", "ERROR", None, None, "", "", ""),
-        ("chat claude-sonnet-4-5", "OK", 491, 451, "", "", "Let me see."),
+        ("chat claude-sonnet-4-5", "OK", 541, 451, "", "", "Let me see."),
         ("chat x-429", "ERROR", None, None, "", "", ""),
     ],
     "ag2": [

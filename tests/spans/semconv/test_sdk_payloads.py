@@ -67,7 +67,7 @@ LANGFUSE = [
     ("handled", "ERROR", None, None, "", "", "1"),
     ("OpenAI-embedding", "OK", 7, 0, "", "", '{"dimensions": 16, "count": 2}'),
     ("OpenAI-generation", "OK", 20, 6, "", "", "The capital is Paris."),
-    ("manual", "OK", 10, 5, "", "", "o"),
+    ("manual", "OK", 12, 5, "", "", "o"),
     ("an event", "OK", None, None, "", "", ""),
 ]
 TRACES = {

@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
+from spans.providers import canonical_provider
 from spans.records import SpanRecord
 from spans.semconv import content, normalize
-from spans.semconv.providers import canonical_provider
 from tests.spans.semconv.test_sdk_payloads import assert_traces, load, spans
 from traces.summary import summarize
 
@@ -63,12 +63,15 @@ def langfuse(usage=None, cost=None, **attributes):
         ({"input": 305, "output": 216, "total": 524, "input_cached_tokens": 3}, (308, 216, 3)),
         ({"input": 10, "output": 5, "total": 15, "input_cached_tokens": 2}, (10, 5, 2)),
         ({"input": 10, "output": 5, "cache_read_input_tokens": 4, "total": 19}, (14, 5, 4)),
-        ({"input": 50, "output": 11, "cache_read_input_tokens": 30}, (50, 11, 30)),
+        ({"input": 50, "output": 11, "cache_read_input_tokens": 30}, (80, 11, 30)),
+        ({"input_tokens": 50, "output_tokens": 11, "cache_read_input_tokens": 30}, (80, 11, 30)),
+        ({"input_tokens": 50, "output_tokens": 11, "input_tokens_details": {"cached_tokens": 30}}, (50, 11, 30)),
+        ({"input": 50, "output": 11, "input_audio": 40, "output_reasoning": 9}, (90, 20, None)),
         ({"input": 0, "output": 0, "total": 0}, (0, 0, None)),
         ({"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 2}}, (9, 4, 2)),
     ],
 )
-def test_langfuse_counts_what_was_taken_out_of_input_and_output_where_the_total_shows_it(usage, tokens):
+def test_langfuse_counts_its_buckets_together_unless_the_total_is_that_of_input_and_output(usage, tokens):
     record = langfuse(usage)
     assert (record.input_tokens, record.output_tokens, record.cached_input_tokens) == tokens
 
