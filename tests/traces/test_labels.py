@@ -8,6 +8,7 @@ from django.test import Client
 from spans.models import Span
 from tests.builders import export_request, new_span_id, new_trace_id, span
 from tests.spans.semconv.test_sdk_payloads import load
+from tests.traces.test_admin import viewer as viewer
 from traces.models import Trace
 from traces.otlp.receiver import export
 from traces.renormalize import renormalize
@@ -84,6 +85,13 @@ def test_a_title_is_what_the_span_and_a_trace_of_it_are_called(project, key):
     (found,) = api.get(f"/v1/traces/{trace.trace_id}/spans").json()["results"]
     assert (found["name"], found["title"]) == (template, "Chat Completion with 'gpt-4o'")
     assert Span.objects.get().labels == {"title": "Chat Completion with 'gpt-4o'"}
+
+
+def test_the_rows_of_a_trace_name_spans_by_their_titles(viewer, project):
+    _, *requests = parts({}, {"logfire.msg": "ask Brno"})
+    trace = stored(project, requests)
+    page = viewer.get(f"/admin/traces/trace/{trace.pk}/change/").content.decode()
+    assert ">ask Brno</a>" in page
 
 
 def test_a_span_without_labels_stores_none(project):
