@@ -87,7 +87,9 @@ class Watched:
             if old == new or (old in (None, "") and new in (None, "")):
                 continue
             if field.name in self.secret:
-                told = HIDDEN if old not in (None, "") else None, ANOTHER if new not in (None, "") else None
+                told = tuple(None if value in (None, "") else HIDDEN for value in (old, new))
+                if None not in told:
+                    told = HIDDEN, ANOTHER
             else:
                 told = _told(field, old), _told(field, new)
             found[field.name] = {"before": told[0], "after": told[1]}
