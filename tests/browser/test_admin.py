@@ -145,6 +145,24 @@ def test_a_page_that_waits_for_the_first_trace_shows_it_by_itself(logged_in, pro
     expect(page.locator(".home-table a.title")).to_have_text("the very first", timeout=15_000)
 
 
+@pytest.mark.parametrize("width", [390, 1360])
+def test_a_client_is_chosen_and_a_new_key_is_in_every_page_after_it(logged_in, live_server, project, width):
+    page = logged_in
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{live_server.url}/admin/send/?client=litellm")
+    expect(page.locator(".client-guide h2")).to_have_text("LiteLLM, SDK")
+    page.click("text=make one")
+    page.fill("#id_name", "mine")
+    page.click("[name=_save]")
+    key = page.locator("#key-text").inner_text()
+    expect(page.locator(".client-guide")).to_contain_text(f"x-bee-authorization={key}")
+    page.click("button:has-text('CrewAI')")
+    expect(page.locator(".client-guide h2")).to_have_text("CrewAI")
+    expect(page.locator(".client-guide")).to_contain_text(f"x-bee-authorization={key}")
+    assert key not in page.url
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize("path", ["traces/trace/", "spans/span/", "traces/session/"])
 def test_headings_stand_over_what_they_head_and_nothing_is_cut(logged_in, live_server, project, path):
     attrs = {"openinference.span.kind": "RETRIEVER", "llm.token_count.prompt": 987_654, "session.id": "s"}

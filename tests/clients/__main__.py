@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,11 @@ from tracing_site.client_guides import guides
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("slugs", nargs="*", choices=[*guides(), []], metavar="SLUG")
-    parser.add_argument("--keep", type=Path, help="keep the folders of the runs here")
+    parser.add_argument("slugs", nargs="*", metavar="SLUG")
+    parser.add_argument("--keep", type=Path, help="keep the folders of the runs here, with the traces that are wrong")
     options = parser.parse_args()
+    if unknown := set(options.slugs) - set(guides()):
+        parser.error(f"no page for {', '.join(sorted(unknown))}; there are {', '.join(guides())}")
     failed = 0
     with site(AUTH_KEY="llmt_" + "t" * 43) as platform, model_server() as model_url:
         for slug in options.slugs or guides():
@@ -28,7 +31,8 @@ def main() -> int:
                 continue
             with temporary_directory() as temporary:
                 folder = (options.keep or temporary) / slug
-                folder.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
                 try:
                     print(f"{slug:22} {run_guide(guides()[slug], platform, model_url, folder)}", flush=True)
                 except (WrongTrace, subprocess.SubprocessError) as error:

@@ -8,6 +8,7 @@ addresses and the key are filled in. The models are `stub.py`. Packages come fro
 installed.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -45,6 +46,7 @@ def run_guide(guide: Guide, site: Site, model_url: str, folder: Path) -> str:
             return check(recipe, site, arrived)
         except WrongTrace as error:
             if time.monotonic() > deadline:
+                save(site, arrived, folder)
                 raise WrongTrace(f"{error}\n{done[-1500:]}") from None
         time.sleep(1)
 
@@ -75,17 +77,22 @@ def make_environment(recipe: Recipe, folder: Path, model_url: str) -> dict[str, 
 def write_files(guide: Guide, recipe: Recipe, site: Site, folder: Path, model_url: str) -> str:
     """Write the blocks with a file name; the shell script of the others."""
     commands = ["set -e"]
+    for name, text in recipe.files.items():
+        write(folder / name, text)
     for fence in guide.fences:
         text = fill_in(fence.text, site.url, f"http://{site.grpc_target}", site.key)
         for printed, used in recipe.replace.items():
             text = text.replace(printed, used.replace("MODEL_URL", model_url))
         if fence.file:
-            path = folder / fence.file.replace("~/", "")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            write(folder / fence.file.replace("~/", ""), text)
         elif fence.language == "sh":
             commands.append(text)
     return "\n".join([*commands, recipe.then])
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def run_script(script: str, folder: Path, environment: dict[str, str], seconds: int) -> str:
@@ -132,6 +139,14 @@ def read(site: Site, path: str) -> Any:
     return answer.json()
 
 
+def save(site: Site, arrived: list[dict[str, Any]], folder: Path) -> None:
+    """Leave what arrived in the folder: the spans as the API has them, and the trace as OTLP."""
+    for trace in arrived:
+        path = f"/v1/traces/{trace['trace_id']}"
+        for name, document in (("spans", spans_of(site, trace["trace_id"])), ("otlp", read(site, f"{path}/otlp"))):
+            (folder / f"{trace['trace_id']}.{name}.json").write_text(json.dumps(document, indent=1))
+
+
 def check(recipe: Recipe, site: Site, arrived: list[dict[str, Any]]) -> str:
     """A line on the trace that is as the recipe says. Raises WrongTrace, with what is not."""
     if not arrived:
@@ -160,8 +175,9 @@ def differences(recipe: Recipe, trace: dict[str, Any], spans: list[dict[str, Any
         ):
             wrong.append("its tokens are not those that the model server counted")
     if recipe.content:
-        if ANSWER not in trace["output"]:
+        holders = [trace] if recipe.content == "trace" else spans
+        if not any(ANSWER in holder["output"] for holder in holders):
             wrong.append("its output is not the answer")
-        if recipe.question not in trace["input"]:
+        if not any(recipe.question in holder["input"] for holder in holders):
             wrong.append("its input is not the question")
     return wrong

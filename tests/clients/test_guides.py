@@ -62,11 +62,15 @@ def trace(**changes):
         (Recipe(), trace(output_tokens=7), 1),
         (Recipe(), trace(input_tokens=None, output_tokens=None), 1),
         (Recipe(types=("LLM", "AGENT")), trace(), 1),
-        (Recipe(tokens=False, content=False), trace(input_tokens=None, output=""), 0),
+        (Recipe(content="spans"), trace(output=""), 0),
+        (Recipe(tokens=False, content=""), trace(input_tokens=None, output=""), 0),
     ],
 )
 def test_a_trace_that_is_not_as_the_recipe_says_is_noticed(recipe, arrived, wrong):
-    assert len(differences(recipe, arrived, [{"span_type": "CHAT_MODEL"}])) == wrong
+    assert (
+        len(differences(recipe, arrived, [arrived | {"span_type": "CHAT_MODEL", "input": QUESTION, "output": ANSWER}]))
+        == wrong
+    )
 
 
 def test_getting_started_leads_to_every_page():

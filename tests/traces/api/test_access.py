@@ -1,5 +1,7 @@
 """Who sees and deletes what: the owner, a member, a stranger, and keys without a scope."""
 
+import base64
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -66,6 +68,14 @@ def test_a_superuser_sees_all_projects(trace_id, other_project):
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     assert sees(client, trace_id) == {True}
+
+
+def test_a_proxys_basic_authentication_does_not_shut_out_who_is_logged_in(project, trace_id):
+    proxy = {"authorization": f"Basic {base64.b64encode(b'proxy:secret').decode()}"}
+    assert member(project, Role.VIEWER).get("/v1/traces", headers=proxy).status_code == 200
+    answer = Client().get("/v1/traces", headers=proxy)
+    assert (answer.status_code, answer.json()["message"]) == (401, "invalid api key")
+    assert answer.json()["reason"] == "No key of this server has this text"
 
 
 @pytest.mark.parametrize("fields", [{"can_read": False}])
