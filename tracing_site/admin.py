@@ -8,14 +8,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern
 from django_rq.admin import QueueAdmin
 from django_rq.models import Dashboard
+from redis.exceptions import RedisError
+from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
 
 from projects.declared_lists import DeclaredListAdmin, RefusedParameters
+from tracing_site.admin_site import error_page
 from tracing_site.page_headers import content_security_policy
 
 # django-rq's pages have inline scripts and styles, none of which holds data.
@@ -33,6 +36,20 @@ def mark_inline(response: HttpResponseBase) -> HttpResponseBase:
         policy = content_security_policy(script_src=sources, style_src=sources)
         response.headers["Content-Security-Policy"] = policy
     return response
+
+
+# What django-rq's pages raise where a job, queue, worker, result or scheduler is not there.
+NOT_THERE = (
+    NoSuchJobError,
+    DeserializationError,
+    InvalidJobOperation,
+    LookupError,
+    ValueError,
+    TypeError,
+    AssertionError,
+    AttributeError,
+    ImproperlyConfigured,
+)
 
 
 class SuperuserQueueAdmin(DeclaredListAdmin, QueueAdmin):
@@ -57,7 +74,12 @@ class SuperuserQueueAdmin(DeclaredListAdmin, QueueAdmin):
                 self.check_parameters(request)
             except RefusedParameters as error:
                 return self.refuse(request, error)
-            return mark_inline(view(request, *args, **kwargs))
+            try:
+                return mark_inline(view(request, *args, **kwargs))
+            except NOT_THERE as error:
+                raise Http404("no such queue, job or worker") from error
+            except RedisError:
+                return error_page(request, "admin/no_redis.html", "Redis does not answer", 503)
 
         return with_guard
 

@@ -199,7 +199,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Queue: without Redis the embedded worker runs the same jobs
 REDIS_URL = env("REDIS_URL")
-RQ_QUEUES = {"default": {"URL": REDIS_URL or "redis://127.0.0.1:6379/0", "DEFAULT_TIMEOUT": 600}}
+RQ_QUEUES = {
+    "default": {
+        "URL": REDIS_URL or "redis://127.0.0.1:6379/0",
+        "DEFAULT_TIMEOUT": 600,
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    }
+}
+RQ = {"JOB_CLASS": "mlflow_sync.known_jobs.KnownJob"}
 
 INSTALLED_APPS = [
     "tracing_site",

@@ -209,7 +209,7 @@ def test_a_failing_job_of_a_redis_worker_logs_no_text(redis_url, tmp_path):
         REDIS_URL=redis_url, DATA_DIR=str(tmp_path), LOG_FORMAT="json", LOG_LEVEL="DEBUG"
     )
     queue = django_rq.get_queue("default", connection=Redis.from_url(redis_url))
-    job = queue.enqueue("int", MARKER, description="a job")
+    job = queue.enqueue("mlflow_sync.jobs.mirror_traces", [MARKER], description="a job")
     log = tmp_path / "worker.log"
     with servers.running(
         [sys.executable, "manage.py", "worker"],

@@ -182,6 +182,25 @@ def test_static_files_are_collected_under_hashed_names(tmp_path):
     assert list((tmp_path / "admin/css").glob("base.*.css.gz"))
 
 
+def test_compose_bounds_every_container_and_keeps_redis_apart():
+    document = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    services = document["services"]
+    for name, service in services.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in service
+    assert {name for name, service in services.items() if "cap_add" in service} == {"postgres", "redis"}
+    for name, network in (("redis", "queue"), ("postgres", "database")):
+        assert services[name]["networks"] == [network]
+        assert "ports" not in services[name]
+        assert document["networks"][network]["internal"]
+    assert "networks" not in services["mlflow"]
+    assert "--requirepass ${REDIS_PASSWORD}" in services["redis"]["command"]
+    assert ":${REDIS_PASSWORD" in services["web"]["environment"]["REDIS_URL"]
+    assert services["mlflow"]["ports"] == ["127.0.0.1:${MLFLOW_PORT:-5000}:5000"]
+
+
 def test_compose_starts_only_commands_that_exist():
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     commands = {

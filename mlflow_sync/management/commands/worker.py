@@ -19,7 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.REDIS_URL:
-            django_rq.get_worker("default").work()
+            queue = django_rq.get_queue("default")
+            django_rq.get_worker("default", serializer=queue.serializer).work()
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
