@@ -10,7 +10,7 @@ from tracing_site.process import prepare_process
 
 
 def main() -> None:
-    prepare_process()
+    prepare_process("".join(sys.argv[1:2]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracing_site.settings")
     execute_from_command_line(sys.argv)
 

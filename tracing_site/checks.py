@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from mlflow_sync.client import address_credentials, is_enabled
 from projects.models import EXPERIMENT_ID
+from tracing_site.owner_only import open_paths
 
 MIN_BODY_BYTES = 64 * 1024
 MAX_BODY_BYTES = 2**31 - 1
@@ -98,6 +99,20 @@ def check_mlflow_authorization(app_configs: Sequence[Any] | None, **kwargs: Any)
             )
         ]
     return []
+
+
+@register(Tags.security)
+def check_files(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    left = open_paths()
+    if not left:
+        return []
+    return [
+        Warning(
+            f"Other accounts of this machine have rights to {', '.join(map(str, left[:5]))}.",
+            hint="They belong to another account than the platform's, which can't change that: chown or chmod them.",
+            id="tracing.W003",
+        )
+    ]
 
 
 @register(Tags.security, deploy=True)

@@ -17,10 +17,13 @@ AUTH_KEY_NAME = "AUTH_KEY"
 
 @dataclass
 class FirstStart:
-    """What was made; both texts are known only now, because the database keeps hashes."""
+    """What was made; both texts are known only now, because the database keeps hashes. AUTH_KEY is known to whoever set
+    it, and shown once, too, to a terminal that may be a log.
+    """
 
     new_password: str | None
     new_key: str | None
+    auth_key_is_new: bool = False
 
 
 def prepare() -> FirstStart:
@@ -33,7 +36,9 @@ def prepare() -> FirstStart:
     except OperationalError as error:
         raise CommandError(f"The database can't be used, see DATABASE_URL: {error}") from error
     project, _ = Project.objects.get_or_create(slug="default", defaults={"name": "Default"})
-    return FirstStart(new_password=ensure_admin(), new_key=ensure_key(project))
+    has_key = project.api_keys.exists()
+    new_key = ensure_key(project)
+    return FirstStart(ensure_admin(), new_key, auth_key_is_new=bool(settings.AUTH_KEY) and not has_key)
 
 
 def ensure_admin() -> str | None:

@@ -26,6 +26,24 @@ VERBOSE_LOGGERS = ("asyncio", "rq", "grpc", "uvicorn")
 # The first line of their text says what could not be reached, or that a lock or the disk was the reason.
 TELLING = (db.OperationalError, OSError, RedisConnectionError)
 
+# What would end a line, move the cursor of a terminal or turn the direction of the text
+FORGING = [
+    *range(0x20),
+    *range(0x7F, 0xA0),
+    0x61C,
+    0x200E,
+    0x200F,
+    *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+    0xFEFF,
+]
+VISIBLE = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in FORGING} | {
+    10: "\\n",
+    13: "\\r",
+    9: "\\t",
+}
+# JSON's own escapes; orjson writes those below 0x20.
+VISIBLE_IN_JSON = {code: f"\\u{code:04x}" for code in FORGING if code >= 0x20}
 # How often a message that any client can cause is logged, and how many different ones are remembered
 SELDOM_SECONDS = 10
 SELDOM_MESSAGES = 1_000
@@ -50,6 +68,11 @@ def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def visible(text: str) -> str:
+    """The text in one line that shows what is in it: whoever chose a part of it can't make it look like two."""
+    return text.translate(VISIBLE).encode("utf-8", "backslashreplace").decode()
 
 
 def safe_message(record: logging.LogRecord) -> str:
@@ -85,6 +108,19 @@ def context_fields() -> dict[str, Any]:
     return fields | current_ids()
 
 
+def encodable(value: Any) -> Any:
+    """The value; a text without halves of characters, which no UTF-8 can hold."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def named(name: str, value: Any) -> str:
+    """A field of a text line; quoted where it would look like several."""
+    text = str(value)
+    if set(text) & set(' ="'):
+        text = orjson.dumps(encodable(text)).decode()
+    return f"{name}={text}"
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, the ids it belongs to, exception and its frames."""
 
@@ -100,7 +136,8 @@ class JsonFormatter(logging.Formatter):
         exception, frames = safe_exception(record)
         if exception:
             line |= {"exception": exception, "frames": frames}
-        return orjson.dumps(line, default=str).decode()
+        line = {name: encodable(value) for name, value in line.items()}
+        return orjson.dumps(line, default=str).decode().translate(VISIBLE_IN_JSON)
 
 
 class TextFormatter(logging.Formatter):
@@ -111,9 +148,9 @@ class TextFormatter(logging.Formatter):
         line = f"{time} {record.levelname} {record.name}: {safe_message(record)}"
         fields = context_fields() | getattr(record, "fields", {})
         if fields:
-            line += " " + " ".join(f"{name}={value}" for name, value in fields.items())
+            line += " " + " ".join(named(name, value) for name, value in fields.items())
         exception, frames = safe_exception(record)
-        return "\n  ".join([f"{line}: {exception}" if exception else line, *frames])
+        return "\n  ".join(visible(text) for text in [f"{line}: {exception}" if exception else line, *frames])
 
 
 class OnlyFailures(logging.Filter):

@@ -22,6 +22,7 @@ from projects.request_context import begin_request, project_id, request_id
 from tests import servers
 from tests.builders import export_request, new_trace_id, span
 from traces.otlp import codec
+from tracing_site import logs
 from tracing_site.logs import JsonFormatter, TextFormatter
 
 MARKER = "Zanzibar-7731"
@@ -78,6 +79,49 @@ def test_what_could_not_be_reached_is_said():
 def test_others_messages_end_with_their_first_line():
     text = f"Task exception was never retrieved\nfuture: <Task exception=DataError('{MARKER}')>"
     assert MARKER not in JsonFormatter().format(record(text, name="asyncio"))
+
+
+FORGED = "x\r\n2026-12-01 00:00:00.000 ERROR traces: forged\x1b[2J\x85\u2028\u202egnp.exe\x00\ud800"
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+@pytest.mark.parametrize("place", ["message", "argument", "field", "exception"])
+def test_no_text_can_end_a_line_or_hide_in_it(formatter, place):
+    if place == "exception":
+        line = formatter.format(record("it failed", error=raised(OSError(FORGED))))
+    elif place == "field":
+        made = record("answered")
+        made.fields = {"path": FORGED}
+        line = formatter.format(made)
+    else:
+        line = formatter.format(record(FORGED) if place == "message" else record("at %s", FORGED))
+    own = line.split("\n  ")[0] if isinstance(formatter, TextFormatter) else line
+    assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in own)
+    assert not set(own) & set("\u2028\u2029\u202e\ud800")
+    if place != "exception":
+        assert "forged" in own
+    own.encode()
+
+
+def test_a_field_of_a_text_line_does_not_look_like_two():
+    made = record("answered")
+    made.fields = {"path": "/x status=200", "status": 404}
+    assert TextFormatter().format(made).endswith('answered path="/x status=200" status=404')
+
+
+def test_what_anybody_can_cause_is_logged_now_and_then(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(logs, "monotonic", lambda: now[0])
+    seldom = logs.Seldom()
+    kept = []
+    for second in range(25):
+        now[0] = float(second)
+        made = record("refused: %s", "too slow")
+        if seldom.filter(made):
+            kept.append((second, getattr(made, "fields", {}).get("left_out")))
+    assert kept == [(0, None), (10, 9), (20, 9)]
+    assert seldom.filter(record("refused: %s", "something else"))
+    assert seldom.filter(record("refused: %s", "too slow", error=raised(ValueError())))
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def answers(url: str) -> bool:
 
 def banner(first_start: FirstStart) -> str:
     web = local_url(settings.PORT)
-    key = settings.AUTH_KEY or first_start.new_key
+    key = settings.AUTH_KEY if first_start.auth_key_is_new else first_start.new_key
     any_sdk = guides()["opentelemetry"].fences[0].text
     variables = fill_in(any_sdk, web, local_url(settings.GRPC_PORT), quote(key, safe="") if key else "")
     if first_start.new_password:
@@ -206,8 +206,10 @@ def banner(first_start: FirstStart) -> str:
         f"  # or by gRPC: OTEL_EXPORTER_OTLP_ENDPOINT={local_url(settings.GRPC_PORT)} OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
         f"  # For each client, with this key filled in: {web}/admin/send/",
     ]
-    if first_start.new_key:
+    if key:
         lines.append("  # The key is shown only now.")
-    elif not key:
+    elif settings.AUTH_KEY:
+        lines.append("  # The key is the AUTH_KEY of the settings.")
+    else:
         lines.append(f"  # The first start showed a key. A new one: {web}/admin/projects/apikey/add/")
     return "\n".join([*lines, "", "Ctrl-C stops everything.", ""])
