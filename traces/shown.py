@@ -110,13 +110,27 @@ def sources_of(citations: Any) -> list[tuple[str, str]]:
 
 
 def shown_messages(messages: Iterable[Mapping[str, Any]]) -> list[Message]:
-    """Messages of `spans.semconv.messages` as the pages show them."""
+    """Messages of `spans.semconv.messages` as the pages show them; a result is named after the call that it answers."""
+    messages = list(messages)
+    calls = {
+        part.get("id"): part.get("name")
+        for message in messages
+        for part in message.get("parts", [])
+        if part.get("type") == "tool_call"
+    }
     return [
         Message(
             str(message.get("role", "")),
             str(message.get("name") or ""),
             str(message.get("finish_reason") or ""),
-            [_part(part) for part in message.get("parts", [])],
+            [_part(_named(part, calls)) for part in message.get("parts", [])],
         )
         for message in messages
     ]
+
+
+def _named(part: Mapping[str, Any], calls: Mapping[Any, Any]) -> Mapping[str, Any]:
+    """The part, with the name of the call that it is the result of, if it has no name of its own."""
+    if part.get("type") != "tool_result" or part.get("name") or not calls.get(part.get("id")):
+        return part
+    return {**part, "name": calls[part.get("id")]}

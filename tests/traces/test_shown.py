@@ -22,6 +22,14 @@ def test_a_result_with_media_names_them():
     assert (found.label, found.body.whole) == ("result of f", "[image/png a.png]\nthe page")
 
 
+def test_a_result_without_a_name_has_that_of_its_call():
+    call = {"type": "tool_call", "id": "c", "name": "weather", "arguments": {}}
+    result = {"type": "tool_result", "id": "c", "name": "", "result": "sunny"}
+    shown = shown_messages([{"role": "assistant", "parts": [call]}, {"role": "user", "parts": [result]}])
+    assert shown[1].parts[0].label == "result of weather"
+    assert part(**result).label == "result of c"
+
+
 def test_speech_shows_what_was_said_and_files_their_names():
     media = {"type": "media", "modality": "audio", "mime_type": "audio/wav", "uri": ""}
     said = part(**media, transcript="Hello")

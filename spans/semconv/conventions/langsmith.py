@@ -24,6 +24,7 @@ USAGES = ("langsmith.metadata.usage_metadata", "langsmith.usage_metadata")
 INPUT, OUTPUT = "input_token_details", "output_token_details"
 WRITTEN = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "ephemeral_1hr_input_tokens")
 CALL = ("langsmith.span.kind", re.compile("^llm$"))
+RETRIEVER = ("langsmith.span.kind", re.compile("^retriever$"))
 
 
 def _split(tags: Any) -> Any:
@@ -55,6 +56,7 @@ LANGSMITH = Convention(
     ),
     fields={
         "span_type": (Attribute("langsmith.span.kind", values=RUN_TYPES),),
+        "operation_name": (Attribute("langsmith.span.kind", values={"retriever": "retrieval"}),),
         "session_id": (
             METADATA + "session_id", METADATA + "thread_id", METADATA + "conversation_id",
             Attribute("langsmith.metadata", path=("session_id",)), Attribute("langsmith.metadata", path=("thread_id",)),
@@ -79,6 +81,10 @@ LANGSMITH = Convention(
         "service_tier": tuple(Attribute(key, pattern=TIER) for key in USAGES),
         "input_messages": (Attribute("gen_ai.prompt", when=CALL),),
         "output_messages": (Attribute("gen_ai.completion", when=CALL),),
+        "documents": (
+            Attribute("gen_ai.completion", path=("documents",), when=RETRIEVER),
+            Attribute("gen_ai.completion", path=("output",), when=RETRIEVER),
+        ),
         "error_type": (EventAttribute("exception", Attribute("exception.message", pattern=ERROR_CLASS, when=RUN)),),
         "error_message": (EventAttribute("exception", Attribute("exception.message", pattern=ERROR_TEXT, when=RUN)),),
         "tags": (Attribute("langsmith.span.tags", transform=_split),),

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from spans.records import SpanRecord
+from spans.semconv import content, normalize
 from spans.semconv.messages import join_pieces, messages_of
 from spans.semconv.previews import messages_preview, preview
 from spans.semconv.shapes import documents_of, tools_of
@@ -217,3 +219,20 @@ def test_documents_have_one_shape(value):
 )
 def test_tools_have_one_shape(value):
     assert tools_of(value) == [{"name": "f", "description": "d", "parameters": {"type": "object"}}]
+
+
+@pytest.mark.parametrize("key", ["documents", "output"])
+def test_what_a_retriever_found_by_langsmiths_word_is_documents(key):
+    found = [{"id": "d1", "metadata": {"page": 2}, "page_content": "Refunds within 30 days.", "type": "Document"}]
+    record = SpanRecord(
+        "t", "1", name="VectorStoreRetriever",
+        attributes={
+            "langsmith.span.kind": "retriever", "gen_ai.operation.name": "embeddings",
+            "gen_ai.prompt": '{"query": "refunds?"}', "gen_ai.completion": json.dumps({key: found}),
+        },
+    )  # fmt: skip
+    normalize(record)
+    assert (record.span_type, record.operation_name, record.input_preview) == ("RETRIEVER", "retrieval", "refunds?")
+    assert content(record).documents == [
+        {"id": "d1", "score": None, "content": "Refunds within 30 days.", "metadata": {"page": 2}}
+    ]
