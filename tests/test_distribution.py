@@ -23,7 +23,7 @@ from traces.otlp.receiver import export
 from tracing_site.distribution import DISTRIBUTED, LOCAL, REFERENCE
 
 pytestmark = pytest.mark.django_db
-OUR_APPS = ("projects", "spans", "traces", "mlflow_sync")
+OUR_APPS = ("projects", "spans", "traces", "evaluations", "mlflow_sync")
 ROOT = Path(__file__).resolve().parents[2]
 on_postgres = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no catalog and no shards")
 TABLES = {model._meta.db_table: column for model, column in DISTRIBUTED.items()}

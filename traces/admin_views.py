@@ -27,6 +27,7 @@ from traces.clock_skew import shifts
 from traces.hotspots import slowest
 from traces.lists import Position, beyond
 from traces.models import Trace
+from traces.panels import span_panels, trace_panels
 from traces.queries import MAX_SPANS, get_span, get_trace, load_spans, spans_of
 from traces.session_pages import group_link
 from traces.span_detail import describe, error_text
@@ -109,6 +110,7 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
     has_hotspots = len(rows) > GLANCE_SPANS and not _is_cut(trace)
     return {
         "trace": trace,
+        "panels": trace_panels(request, trace),
         "waterfall": waterfall,
         "rows": rows[:last],
         "more": max(0, len(rows) - last),
@@ -323,6 +325,7 @@ def span_panel(request: HttpRequest, trace: Trace, span_id: str) -> HttpResponse
         "trace": trace,
         "span": span,
         "detail": describe(trace, span, logs),
+        "panels": span_panels(request, trace, span),
         "logs_are_cut": logs_are_cut,
         "images": images(span),
         "is_whole": request.GET.get("whole") == "yes",

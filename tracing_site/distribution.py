@@ -3,6 +3,7 @@
 from django.contrib.auth import get_user_model
 from django.db import connection, models
 
+from evaluations.models import Score, ScorePull
 from mlflow_sync.models import Erasure, MirrorStatus, MlflowTrace
 from projects.models import ApiKey, AuditEvent, DailyUsage, Project, ProjectMembership, RetentionRule, SignInStamp
 from spans.models import MappingRule, ModelPrice, Span, SpanLog
@@ -15,6 +16,7 @@ BY_TRACE: dict[Model, str] = {
     DeletedTrace: "id",
     Span: "trace_row_id",
     SpanLog: "trace_row_id",
+    Score: "trace_row_id",
     MlflowTrace: "trace_row_id",
 }
 BY_REQUEST: dict[Model, str] = {ExportReceipt: "id", RejectedSpans: "id"}
@@ -22,7 +24,16 @@ DISTRIBUTED = BY_TRACE | BY_REQUEST
 # A copy on every machine, because queries of distributed tables join them; referenced tables first.
 REFERENCE: tuple[Model, ...] = (get_user_model(), Project, ApiKey, ProjectMembership, SignInStamp, RetentionRule)
 # On the coordinator only, as are Django's own tables: few rows, never joined with distributed ones.
-LOCAL: tuple[Model, ...] = (DailyUsage, AuditEvent, RunningTotal, MappingRule, ModelPrice, MirrorStatus, Erasure)
+LOCAL: tuple[Model, ...] = (
+    DailyUsage,
+    AuditEvent,
+    RunningTotal,
+    MappingRule,
+    ModelPrice,
+    MirrorStatus,
+    ScorePull,
+    Erasure,
+)
 
 
 def setting_statement() -> str:

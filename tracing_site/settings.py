@@ -211,6 +211,7 @@ RQ = {"JOB_CLASS": "mlflow_sync.known_jobs.KnownJob"}
 INSTALLED_APPS = [
     "tracing_site",
     "mlflow_sync",
+    "evaluations",
     "traces",
     "spans",
     "projects",

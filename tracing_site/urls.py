@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("traces.api.urls")),
     path("", include("traces.otlp.urls")),
+    path("", include("evaluations.urls")),
     path("", include("tracing_site.docs")),
     path("health", health),
     path("readyz", readyz),
