@@ -119,7 +119,7 @@ def own_attributes(row: Span, tables: ProjectTables = BUILT_IN) -> dict[str, str
     attributes: dict[str, Any] = {SPAN_TYPE: row.span_type, INPUTS: _inputs(found), OUTPUTS: _outputs(found)}
     if found.input_messages or found.output_messages:
         attributes[MESSAGE_FORMAT] = "openai"
-    usage = token_usage(row.input_tokens, row.output_tokens, row.cached_input_tokens)
+    usage = token_usage(row)
     if usage:
         attributes[TOKEN_USAGE] = usage
     if cost := span_cost(row, tables):
@@ -155,8 +155,9 @@ def _parsed(text: str) -> Any:
     return text
 
 
-def token_usage(input_tokens: int | None, output_tokens: int | None, cached: int | None = None) -> dict[str, int]:
-    """MLflow's token usage; empty where nothing is known."""
+def token_usage(row: Span | Trace) -> dict[str, int]:
+    """MLflow's token usage, with the parts that it has words for; empty where nothing is known."""
+    input_tokens, output_tokens = row.input_tokens, row.output_tokens
     if input_tokens is None and output_tokens is None:
         return {}
     usage = {
@@ -164,7 +165,11 @@ def token_usage(input_tokens: int | None, output_tokens: int | None, cached: int
         "output_tokens": output_tokens or 0,
         "total_tokens": (input_tokens or 0) + (output_tokens or 0),
     }
-    return usage if cached is None else usage | {"cache_read_input_tokens": cached}
+    parts = {
+        "cache_read_input_tokens": row.cached_input_tokens,
+        "cache_creation_input_tokens": row.cache_creation_input_tokens,
+    }
+    return usage | {name: number for name, number in parts.items() if number is not None}
 
 
 def trace_info(identity: Identity, experiment_id: str, trace: Trace, calls: Iterable[Cost] = ()) -> dict[str, Any]:
@@ -177,7 +182,7 @@ def trace_info(identity: Identity, experiment_id: str, trace: Trace, calls: Iter
         metadata["mlflow.trace.session"] = fit(trace.session_id, MAX_METADATA_CHARACTERS)
     if trace.user_id:
         metadata["mlflow.trace.user"] = fit(trace.user_id, MAX_METADATA_CHARACTERS)
-    if usage := token_usage(trace.input_tokens, trace.output_tokens):
+    if usage := token_usage(trace):
         metadata["mlflow.trace.tokenUsage"] = _json_text(usage)
     if trace.cost_usd is not None:
         metadata["mlflow.trace.cost"] = _json_text(trace_cost(trace.cost_usd, calls))

@@ -41,8 +41,9 @@ _UPDATE_ONE = (
 )
 _values = attrgetter(*SUMMARY_COLUMNS)
 _uuid, _date = UUIDField(), DateField()
-# PostgreSQL binds at most 65,535 values, which a cluster gets one by one.
-ROWS_A_STATEMENT = 2_000
+# PostgreSQL binds at most so many values, which a cluster gets one by one.
+MAX_VALUES = 65_535
+ROWS_A_STATEMENT = MAX_VALUES // len(_COLUMNS)
 
 
 class Claim(NamedTuple):
@@ -64,7 +65,7 @@ class Existing(NamedTuple):
 def claim(claims: Iterable[Claim], now: datetime.datetime) -> dict[UUID, Existing]:
     """Insert the traces that are new, complete with their summaries, and lock those that exist, in the given order.
 
-    The order is that of the keys, so that writers wait for each other and never deadlock. One statement for each 2,000.
+    The order is that of the keys, so that writers wait for each other and never deadlock. One statement for some 1,900.
     Returns those that exist; they are marked as due until `rollup.update` clears the mark.
     """
     time = str(connection.ops.adapt_datetimefield_value(now))

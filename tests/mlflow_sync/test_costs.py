@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from mlflow_sync.mapping import token_usage
 from spans.models import ModelPrice
 from tests.builders import new_span_id, new_trace_id, span
 from tests.mlflow_sync.conftest import MlflowApi, mirror_all
 from tests.mlflow_sync.test_mirror import Ingest, agent_run
+from traces.models import Trace
 
 pytestmark = pytest.mark.django_db
 
@@ -80,3 +82,13 @@ def test_usage_that_is_not_counted_twice_does_not_cost_twice(mlflow: MlflowApi, 
     mirror_all()
     whole = cost(mlflow.traces()[f"tr-{trace_id}"])
     assert whole == pytest.approx({"input_cost": 0.0025, "output_cost": 0.001, "total_cost": float(trace.cost_usd)})
+
+
+def test_the_usage_has_the_parts_that_mlflow_has_words_for() -> None:
+    trace = Trace(input_tokens=100, output_tokens=7, cached_input_tokens=60, reasoning_tokens=5)
+    assert token_usage(trace) == {
+        "input_tokens": 100, "output_tokens": 7, "total_tokens": 107, "cache_read_input_tokens": 60,
+    }  # fmt: skip
+    written = Trace(input_tokens=100, cache_creation_input_tokens=0)
+    assert token_usage(written)["cache_creation_input_tokens"] == 0
+    assert token_usage(Trace()) == {}
