@@ -1,5 +1,6 @@
 """Lists over tables of any size: no COUNT, one index scan a project, a bound on what a filter may look through."""
 
+import datetime
 import heapq
 from collections.abc import Sequence
 from typing import Any
@@ -122,7 +123,9 @@ class NewestFirstList(ChangeList):
         try:
             found = Position(column.to_python(value), UUID(key))
             column.run_validators(found.value)
-        except (ValueError, ValidationError) as error:
+            if isinstance(found.value, datetime.datetime):
+                found.value.astimezone(datetime.UTC)
+        except (ValueError, OverflowError, ValidationError) as error:
             raise IncorrectLookupParameters(f"no such page: {text!r}") from error
         return found
 

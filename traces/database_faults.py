@@ -1,6 +1,7 @@
 """Why the database failed, as far as an operator has to know it, from the codes of both drivers."""
 
 from dataclasses import dataclass
+from time import monotonic
 
 from django import db
 
@@ -14,6 +15,10 @@ class DatabaseFault:
     kind: str
     message: str
 
+
+# How long a fault that a write met counts as being there.
+RECENT_SECONDS = 60
+_last_seen: "dict[DatabaseFault, float]" = {}
 
 UNAVAILABLE = DatabaseFault("unavailable", "the database is not available; send again")
 DISK_FULL = DatabaseFault("disk full", "the database has no space left on its disk; send again when there is")
@@ -36,7 +41,15 @@ def count_database_error(error: db.Error) -> DatabaseFault:
     """The kind of failure, counted in the metrics."""
     fault = database_fault(error)
     DATABASE_ERRORS.labels(fault.kind).inc()
+    if fault is not UNAVAILABLE:
+        _last_seen[fault] = monotonic()
     return fault
+
+
+def recent_fault() -> DatabaseFault | None:
+    """A full disk or a read-only database that a write of this process met in the last minute."""
+    now = monotonic()
+    return next((fault for fault, seen_at in _last_seen.items() if now - seen_at < RECENT_SECONDS), None)
 
 
 def leave_read_only_session(error: db.Error) -> None:

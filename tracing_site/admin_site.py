@@ -113,8 +113,10 @@ class TracingAdminSite(admin.AdminSite):
         return groups
 
     def get_urls(self) -> list[Any]:
+        """Without Django's redirect to an object's page on another site: no model of ours has one."""
         page = import_string("tracing_site.send_traces.send_traces")
-        return [path("send/", self.admin_view(page), name="send_traces"), *super().get_urls()]
+        others = [pattern for pattern in super().get_urls() if getattr(pattern, "name", "") != "view_on_site"]
+        return [path("send/", self.admin_view(page), name="send_traces"), *others]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**home(request), **(extra_context or {})})

@@ -1,10 +1,14 @@
 """What the API says of the server itself, and its errors outside of any view."""
 
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -13,7 +17,7 @@ from rest_framework.response import Response
 
 from mlflow_sync.client import server_url
 from traces.api.encoding import CONTENT_TYPE
-from traces.api.errors import ApiError, internal_error, invalid_argument, no_route
+from traces.api.errors import ApiError, internal_error, invalid_argument, no_route, unavailable
 from traces.api.openapi import ERRORS
 from traces.api.views import ApiView
 from tracing_site.admin_site import error_page
@@ -84,6 +88,15 @@ def _json(error: ApiError) -> HttpResponse:
     return JsonResponse(error.body, status=error.status, headers=error.headers, content_type=CONTENT_TYPE)
 
 
+def database_unavailable(request: HttpRequest, error: DatabaseError) -> HttpResponse:
+    """A page or an answer that asks nothing of the database."""
+    answered = unavailable(error)
+    if request.path.startswith(HTML_PREFIX):
+        page = render_to_string("503.html", {"seconds": settings.RETRY_AFTER_SECONDS})
+        return HttpResponse(page, status=503, headers=answered.headers)
+    return _json(answered)
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(HTML_PREFIX):
         return defaults.bad_request(request, exception)
@@ -103,6 +116,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Called while the exception is handled. A database that is locked or away is not the program's fault: 503."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        return database_unavailable(request, error)
     if request.path.startswith(HTML_PREFIX):
         return defaults.server_error(request)
     return _json(internal_error())

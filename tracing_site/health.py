@@ -5,6 +5,7 @@ answer in time from a database, Redis or MLflow that hangs: what was found last,
 """
 
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -29,6 +30,7 @@ from mlflow_sync.models import MirrorStatus
 from spans.models import utc_today
 from spans.partitions import partition_days
 from traces.api.encoding import CONTENT_TYPE
+from traces.database_faults import DISK_FULL, READ_ONLY, recent_fault
 
 # How long a request waits for a look that has just begun.
 PATIENCE_SECONDS = 0.08
@@ -36,6 +38,8 @@ PATIENCE_SECONDS = 0.08
 STALE_SECONDS = 5
 REDIS_SECONDS = 1
 LOW_DISK_BYTES = 1024**3
+FULL_DISK_BYTES = 16 * 1024**2
+REFUSED = "exports are answered with 503"
 DAYS_OF_PARTITIONS = 2
 
 OK, OFF, WARNING, FAILING = "ok", "off", "warning", "failing"
@@ -128,9 +132,29 @@ def database_state() -> Finding:
         cursor.execute("SHOW transaction_read_only" if is_postgres else "SELECT 'off'")
         is_read_only = cursor.fetchone()[0] == "on"
         numbers = {"round_trip_ms": round((perf_counter() - started) * 1000, 2)}
-    if is_read_only:
-        return Finding(WARNING, "the database is read-only: exports are answered with 503", numbers)
+    if is_read_only or (not is_postgres and refuses_writes(connection.connection)):
+        return Finding(WARNING, f"the database is read-only: {REFUSED}", numbers)
+    if recent := recent_fault():
+        says = {DISK_FULL: "the database has no space left on its disk", READ_ONLY: "the database is read-only"}
+        return Finding(WARNING, f"{says[recent]}: {REFUSED}", numbers)
     return Finding(OK, "", numbers)
+
+
+def refuses_writes(sqlite: Any) -> bool:
+    """Whether SQLite's file can't be written, over a connection without a transaction. One that others write to can."""
+    if sqlite.in_transaction:
+        return False
+    sqlite.execute("PRAGMA busy_timeout = 0")
+    try:
+        ((version,),) = sqlite.execute("PRAGMA user_version").fetchall()
+        sqlite.execute("BEGIN IMMEDIATE")
+        sqlite.execute(f"PRAGMA user_version = {version}")
+    except sqlite3.OperationalError as error:
+        return getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY")
+    finally:
+        if sqlite.in_transaction:
+            sqlite.execute("ROLLBACK")
+    return False
 
 
 def migrations_state() -> Finding:
@@ -163,6 +187,8 @@ def disk_state() -> Finding:
     if connection.vendor != "sqlite":
         return Finding(OFF)
     free = shutil.disk_usage(Path(connection.settings_dict["NAME"]).parent).free
+    if free < FULL_DISK_BYTES:
+        return Finding(WARNING, f"the disk is full: {REFUSED}", {"free_bytes": free})
     if free < LOW_DISK_BYTES:
         return Finding(WARNING, "less than 1 GiB is free", {"free_bytes": free})
     return Finding(OK, "", {"free_bytes": free})
@@ -230,8 +256,9 @@ def findings() -> dict[str, tuple[Finding, float]]:
 
 
 @csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST", "OPTIONS"])
 def health(request: HttpRequest) -> JsonResponse:
-    """200 as long as the process answers, to any method and without a key. Looks at nothing else."""
+    """200 as long as the process answers, without a key. Looks at nothing else."""
     return JsonResponse({"status": "ok"}, content_type=CONTENT_TYPE)
 
 

@@ -231,6 +231,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "tracing_site.static_files.StaticFiles",
     "tracing_site.compression.CompressReads",
+    "tracing_site.visible_marks.VisibleMarks",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -270,6 +271,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTHENTICATION_BACKENDS = ["projects.sessions.StampedBackend"]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 # Wrong passwords within so many minutes: for an account from an address, and from an address for all accounts
 LOGIN_FAILURES = env_int("LOGIN_FAILURES", 5, 1)
 LOGIN_FAILURES_OF_ADDRESS = env_int("LOGIN_FAILURES_OF_ADDRESS", 30, 1)

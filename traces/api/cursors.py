@@ -26,7 +26,7 @@ def decode(ordering: Ordering, cursor: str) -> Position:
         name, text, key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if name == signed_name(ordering):
             return Position(_value(ordering, str(text)), UUID(str(key)))
-    except (binascii.Error, ValueError, TypeError, InvalidOperation):
+    except (binascii.Error, ValueError, TypeError, OverflowError, InvalidOperation):
         raise invalid_argument(
             "querystring/cursor must be a cursor", "Pass the value of `next` of the page before, unchanged."
         ) from None
@@ -45,7 +45,7 @@ def _value(ordering: Ordering, text: str) -> datetime.datetime | Decimal | int:
         moment = datetime.datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError("a time without a zone")
-        return moment
+        return moment.astimezone(datetime.UTC)
     if isinstance(ordering.field, DecimalField):
         amount = Decimal(text)
         if not amount.is_finite() or not 0 <= amount < 10**10:
