@@ -14,9 +14,11 @@ from traces.otlp.gate import Gate  # noqa: E402 - our modules can be imported on
 from traces.otlp.self_tracing import start_exporting  # noqa: E402
 from tracing_site.edge import OnlyPath, Probes, RequestLog  # noqa: E402
 from tracing_site.password_lane import PasswordLane  # noqa: E402
+from tracing_site.strangers_lane import StrangersLane  # noqa: E402
 
 start_exporting()
 
-application = RequestLog(Probes(django_application, Gate(django_application, PasswordLane(django_application))))
+lanes = PasswordLane(django_application), StrangersLane(django_application)
+application = RequestLog(Probes(django_application, Gate(django_application, *lanes)))
 # Beside gRPC, on METRICS_PORT
 operations_application = RequestLog(Probes(django_application, OnlyPath(django_application, "/metrics")))

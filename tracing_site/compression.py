@@ -8,7 +8,13 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
 
 MIN_BYTES = 1024
+ACCEPTS_GZIP = re.compile(r"\bgzip\b")
 REFUSES_GZIP = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
+
+
+def accepts_gzip(request: HttpRequest) -> bool:
+    accepted = request.headers.get("Accept-Encoding", "")
+    return ACCEPTS_GZIP.search(accepted) is not None and REFUSES_GZIP.search(accepted) is None
 
 
 class CompressReads(GZipMiddleware):

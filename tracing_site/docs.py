@@ -3,6 +3,7 @@
 Anybody may read it, so it costs next to nothing: the document is made once a process, whatever the query.
 """
 
+import gzip
 from threading import Lock
 from typing import Any
 
@@ -10,10 +11,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer2
 
+from tracing_site.compression import accepts_gzip
 from tracing_site.page_headers import content_security_policy
 
 # ReDoc fills an empty style element by script, has one of a few fixed rules, and searches in a worker that it makes of
@@ -27,22 +30,33 @@ TITLE = settings.SPECTACULAR_SETTINGS["TITLE"]
 
 
 class Document:
-    """The OpenAPI document in one notation."""
+    """The OpenAPI document in one notation, packed: to pack it for each reader would cost more than to send it."""
 
     lock = Lock()
 
     def __init__(self, renderer: Any, content_type: str) -> None:
         self.renderer = renderer
         self.content_type = content_type
-        self.content: bytes | None = None
+        self.content: tuple[bytes, bytes] | tuple[()] = ()
 
-    def read(self) -> bytes:
+    def read(self) -> tuple[bytes, bytes]:
+        """The document, and the same by gzip."""
         with self.lock:
-            if self.content is None:
+            if not self.content:
                 generator: Any = SchemaGenerator
                 schema = generator().get_schema(request=None, public=True)
-                self.content = self.renderer().render(schema, renderer_context={})
+                content = self.renderer().render(schema, renderer_context={})
+                self.content = content, gzip.compress(content, mtime=0)
             return self.content
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        content, packed = self.read()
+        takes_gzip = accepts_gzip(request)
+        response = HttpResponse(packed if takes_gzip else content, content_type=self.content_type)
+        if takes_gzip:
+            response.headers["Content-Encoding"] = "gzip"
+        patch_vary_headers(response, ("Accept-Encoding",))
+        return response
 
 
 JSON = Document(OpenApiJsonRenderer2, "application/json; charset=utf-8")
@@ -51,12 +65,12 @@ YAML = Document(OpenApiYamlRenderer2, "application/yaml; charset=utf-8")
 
 @require_safe
 def openapi_json(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(JSON.read(), content_type=JSON.content_type)
+    return JSON.answer(request)
 
 
 @require_safe
 def openapi_yaml(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(YAML.read(), content_type=YAML.content_type)
+    return YAML.answer(request)
 
 
 @require_safe

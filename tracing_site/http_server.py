@@ -20,6 +20,8 @@ from tracing_site.web_protocol import WebProtocol
 KEEP_ALIVE_SECONDS = 72
 # Orchestrators kill after 30 s.
 DRAIN_SECONDS = 25
+# How long a busy thread keeps the event loop, which everybody waits for, from running: a fifth of Python's own
+SWITCH_SECONDS = 0.001
 # How soon a process sees that it was left alone
 PARENT_SECONDS = 1
 PRELOAD = "tracing_site.preload"
@@ -36,6 +38,7 @@ class WebConfig(uvicorn.Config):
     def load(self) -> None:
         super().load()
         self.connections = Connections()
+        sys.setswitchinterval(SWITCH_SECONDS)
         if PRELOAD not in sys.modules:
             spare_collector()
         if self.shares is not None:
