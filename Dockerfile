@@ -1,16 +1,19 @@
 # syntax=docker/dockerfile:1
 # One image for web, grpc, worker and cron; compose.yaml names the command of each. It holds no setting and no secret.
-FROM python:3.13-slim AS build
+# With a digest, an image is the same one for ever: docker buildx imagetools inspect python:3.13-slim, then
+# python:3.13-slim@sha256:… here. compose.yaml has the same place for PostgreSQL and Redis.
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
 WORKDIR /app
-COPY pyproject.toml README.md ./
-RUN /venv/bin/pip install .
+COPY requirements.lock ./
+RUN /venv/bin/pip install --require-hashes -r requirements.lock
 COPY . .
 # SECRET_KEY and DATA_DIR of this step stay in this step.
 RUN SECRET_KEY=collectstatic DATA_DIR=/build-data STATIC_ROOT=/static /venv/bin/python manage.py collectstatic --noinput
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /app tracing && install -d -o tracing /data
 COPY --from=build /venv /venv
 COPY --from=build /static /static

@@ -1,5 +1,6 @@
 # make run    everything, ready to use            make demo   the same with sample traces
 # make test   all checks and tests                make check  only the checks
+# make lock   pin the packages again              make audit  known holes in them   make sbom, licences  what is in it
 # make bench, bench-peers, bench-read, soak: speed (docs/performance.md)   make crash: durability (docs/durability.md)
 # Settings are environment variables: PORT=9000 make run (docs/settings.md).
 
@@ -8,7 +9,7 @@ PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
 # Where one run leaves the database file and key of its tests
 TEST_DATA = .venv/test-data
 
-.PHONY: run demo test check test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash clients fuzz clean
+.PHONY: run demo test check test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash clients fuzz lock audit sbom licences clean
 
 run: .venv/installed
 	@exec .venv/bin/python manage.py serve
@@ -16,18 +17,19 @@ run: .venv/installed
 demo: .venv/installed
 	@exec .venv/bin/python manage.py serve --demo
 
-# The environment holds what pyproject.toml names; it is installed again when that file changes.
-.venv/installed: pyproject.toml
+# The environment holds what the locks say, which pyproject.toml is the source of; it is installed again when they change.
+PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
+.venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "Python 3.11 or later is needed; '$(PYTHON)' is not. Name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "venv is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@echo "Installing the packages that pyproject.toml names …"
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check .
+	@echo "Installing the packages of requirements.lock …"
+	@$(PIP_INSTALL) -r requirements.lock
 	@touch $@
 
-.venv/installed-dev: .venv/installed pyproject.toml
+.venv/installed-dev: .venv/installed requirements-dev.lock
 	@echo "Installing the packages that the tests need …"
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	@$(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@
 
 test: check test-sqlite test-postgres
@@ -98,6 +100,29 @@ fuzz: .venv/installed-dev
 	@mkdir -p $(TEST_DATA)
 	@for target in protobuf json gzip; do DATA_DIR=$(TEST_DATA) DJANGO_SETTINGS_MODULE=tracing_site.settings \
 	  .venv/bin/python -m tests.fuzz $$target -max_total_time=60 -max_len=4096 || exit 1; done
+
+# Pins and hashes for every Python from 3.11 on and every platform; no address of an index stands in them. What is pinned
+# stays as long as it fits; `make lock UPGRADE=--upgrade` takes the newest, UPGRADE="--upgrade-package django" one.
+# docs/supply-chain.md says what to do where .venv can't be made, because the lock does not fit pyproject.toml.
+UV ?= .venv/bin/uv
+LOCK = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command "make lock" $(UPGRADE)
+lock:
+	@$(LOCK) --output-file requirements.lock
+	@$(LOCK) --extra dev --extra otel --constraint requirements.lock --output-file requirements-dev.lock
+
+audit: .venv/installed-dev
+	@.venv/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock --progress-spinner off $(AUDIT) || { \
+	  echo "Not clean, or not looked at: a list of packages above names known holes, an error of the connection means that"; \
+	  echo "the database of PyPI can't be reached from here: look on a machine that reaches it, or try AUDIT='-s osv'."; exit 1; }
+
+sbom: .venv/installed-dev
+	@.venv/bin/cyclonedx-py requirements requirements.lock --output-reproducible --output-file sbom.json
+	@echo "sbom.json"
+
+licences: .venv/installed-dev
+	@.venv/bin/pip-licenses --from=mixed --order=license \
+	  --packages $$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' requirements.lock)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
