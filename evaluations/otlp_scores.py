@@ -21,7 +21,7 @@ from traces.tombstones import buried
 
 PAGE = 500
 # Of a backlog so many pages are read at a time: more traces than one statement changes at the same moment.
-MAX_PAGES = 20
+MAX_PAGES = 4
 # What a transaction commits may be so much older than now.
 OVERLAP = datetime.timedelta(minutes=1)
 SCORES_A_STATEMENT = 1_000

@@ -18,6 +18,8 @@ from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from evaluations.otlp_scores import pull_scores
+from evaluations.upkeep import delete_orphans
 from mlflow_sync.client import MlflowClient, MlflowError, is_enabled
 from mlflow_sync.erasure import confirm_erasures
 from mlflow_sync.mirror import mirror
@@ -144,8 +146,13 @@ class Task(NamedTuple):
 
 # Tasks of a lane run one after the other, and lanes beside each other: an MLflow that hangs holds up no expiry, a long
 # expiry no summary. What is not the mirror's is done where the lanes run; it needs the database and nothing else.
-SUMMARIES = [Task(1, refresh_summaries), Task(10, confirm_erasures), Task(60, empty_database_log)]
-UPKEEP = [Task(3600, keep_house), Task(3600, delete_expired)]
+SUMMARIES = [
+    Task(1, refresh_summaries),
+    Task(2, pull_scores),
+    Task(10, confirm_erasures),
+    Task(60, empty_database_log),
+]
+UPKEEP = [Task(3600, keep_house), Task(3600, delete_expired), Task(3600, delete_orphans)]
 CRON_LANES = {"summaries": SUMMARIES, "upkeep": UPKEEP, "mirror": [Task(2, enqueue_due)]}
 EMBEDDED_LANES = {"summaries": SUMMARIES, "upkeep": UPKEEP, "mirror": [Task(2, mirror_due)]}
 

@@ -10,6 +10,9 @@ from evaluations import otlp_scores
 from evaluations.models import Score, ScorePull
 from evaluations.otlp_scores import pull_scores
 from evaluations.upkeep import delete_orphans
+from mlflow_sync.erasure import Subject, erase
+from mlflow_sync.jobs import CRON_LANES, EMBEDDED_LANES
+from mlflow_sync.models import Erasure
 from spans.models import SpanLog
 from spans.semconv.evaluation import EVALUATION_EVENT, evaluation_of
 from spans.values import NonFinite
@@ -254,3 +257,19 @@ def test_a_score_that_was_stored_while_its_trace_was_deleted_goes(project, ids):
     SpanLog.objects.all().delete()
     delete_orphans()
     assert not Score.objects.exists()
+
+
+def test_erasing_a_user_erases_the_scores_of_their_traces(project, ids):
+    event = {"name": EVALUATION_EVENT, "attributes": attributes(said())}
+    export(export_request(span("chat", **ids, attrs={"user.id": "u-1"}, events=[event])), project)
+    export_logs([as_log(ids, name="Tone")], project)
+    pull_scores()
+    assert Score.objects.count() == 2
+    erase(Subject(project, Erasure.Kind.USER, "u-1"), "somebody")
+    assert (Score.objects.count(), SpanLog.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("lanes", [CRON_LANES, EMBEDDED_LANES])
+def test_a_worker_pulls_scores_and_keeps_them_tidy(lanes):
+    running = {task.run for lane in lanes.values() for task in lane}
+    assert {pull_scores, delete_orphans} <= running
