@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from django.db import transaction
 from django.db.models import Case, Q, QuerySet, When
+from django.db.models.functions import Length
 
 from projects.models import Project
 from spans.keys import span_row_key
@@ -20,6 +21,8 @@ from traces.tombstones import bury
 TRACES_A_DELETION = 100
 # More spans of a trace are never in memory together: a trace has no limit, and a process has.
 MAX_SPANS = 10_000
+# Attributes of a span that a list of traces shows a part of.
+MAX_LISTED_CHARACTERS = 250_000
 SPANS_A_PAGE = 500
 # The columns that hold a span's payload; without them a row is a few hundred bytes.
 PAYLOAD_FIELDS = ("attributes", "events", "links", "resource", "scope", "warnings")
@@ -75,11 +78,15 @@ def get_traces(projects: QuerySet[Project], identifiers: Collection[str]) -> dic
 
 
 def main_spans(traces: Collection[Trace]) -> dict[UUID, Span]:
-    """The main span, with payload, of the run that each trace is named after, by trace; not for others. One query."""
+    """The main span, with its attributes, of the run that each trace is named after, by trace; not for others, and not
+    where it has more than MAX_LISTED_CHARACTERS, so that a list stays bounded. One query.
+    """
     runs = {trace.pk: trace.framework_trace_id for trace in traces if trace.framework_trace_id}
     spans = spans_of(*(trace for trace in traces if trace.pk in runs)).filter(
         ~Q(framework_trace_id=""), framework_trace_id__in=set(runs.values())
     )
+    spans = spans.alias(size=Length("attributes")).filter(size__lte=MAX_LISTED_CHARACTERS)
+    spans = spans.defer("events", "links", "resource", "scope", "warnings")
     # The earliest comes last and stays.
     return {
         span.trace_row_id: span

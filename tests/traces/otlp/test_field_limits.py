@@ -190,3 +190,21 @@ def _refuse_content(execute, sql, params, many, context):
     assert "CONVERT_TO" not in sql
     assert not ("AS BLOB) AS" in sql and "LENGTH" not in sql)
     return execute(sql, params, many, context)
+
+
+def test_a_list_of_traces_reads_no_very_long_framework_request(client, project, key):
+    """The list shows what a framework's run was asked and answered; one that is too long has its preview only."""
+    runs = {"short": "hello", "long": "x" * 300_000}
+    for run, prompt in runs.items():
+        attrs = {"traceId": run, "prompt": prompt, "response": '{"text": "hi"}'}
+        one = span("beeai-framework-main", attrs=attrs)
+        export(export_request(one, scope="beeai-framework"), project)
+    client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {key}"
+    answer = client.get("/v1/traces?limit=100")
+    assert len(answer.content) < 20_000
+    listed = {trace["framework_trace_id"]: trace for trace in answer.json()["results"]}
+    assert set(listed) == set(runs)
+    assert listed["short"]["request"]["message"] == "hello"
+    assert listed["short"]["response"] == {"text": "hi"}
+    assert listed["long"]["request"]["message"] == listed["long"]["input"]
+    assert len(client.get("/v1/traces/long").json()["result"]["request"]["message"]) == 300_000
