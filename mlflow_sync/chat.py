@@ -5,21 +5,27 @@ from typing import Any
 
 import orjson
 
+from spans.semconv.parts import text_of_result
+
 Message = Mapping[str, Any]
 
 
 def chat_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """Normalized messages (`spans.semconv.messages`) as OpenAI chat messages, each tool result as one of its own."""
+    """Normalized messages (`spans.semconv.messages`) as OpenAI chat messages, each tool result as one of its own.
+
+    The result of a tool that the provider ran stands in the message that calls it, and comes after it.
+    """
     result: list[dict[str, Any]] = []
     for message in messages:
         parts = message.get("parts", [])
-        results = [part for part in parts if part["type"] == "tool_result"]
-        result += [
-            {"role": "tool", "tool_call_id": part.get("id") or "", "content": as_text(part.get("result"))}
-            for part in results
+        results = [
+            {"role": "tool", "tool_call_id": part.get("id") or "", "content": text_of_result(part.get("result") or "")}
+            for part in parts
+            if part["type"] == "tool_result"
         ]
-        if len(results) < len(parts) or not parts:
-            result.append(_chat_message(message.get("role", "user"), parts))
+        said = [part for part in parts if part["type"] != "tool_result"]
+        own = [_chat_message(message.get("role", "user"), said)] if said or not parts else []
+        result += own + results if any(part["type"] == "tool_call" for part in said) else results + own
     return result
 
 
@@ -37,10 +43,13 @@ def _chat_message(role: str, parts: Iterable[Message]) -> dict[str, Any]:
                 function = {"name": part.get("name") or "", "arguments": as_text(part.get("arguments"))}
                 calls.append({"id": part.get("id") or "", "type": "function", "function": function})
             case "media":
-                texts.append(
-                    f"[{part.get('modality', 'file')}: {part.get('uri') or part.get('mime_type') or 'no address'}]"
+                named = next(
+                    (part[key] for key in ("uri", "name", "file_id", "mime_type") if part.get(key)), "no address"
                 )
-    chat: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
+                texts.append(part.get("transcript") or f"[{part.get('modality', 'file')}: {named}]")
+            case "unknown":
+                texts.append(f"[{part.get('name')}] {as_text(part.get('value'))}")
+    chat: dict[str, Any] = {"role": "system" if role == "other" else role, "content": "\n".join(texts)}
     if reasoning:
         chat["reasoning_content"] = "\n".join(reasoning)
     if calls:
