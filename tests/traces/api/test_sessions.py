@@ -52,6 +52,11 @@ def chat(session: str = "", user: str = "", start: int = 0, said: str = "", hist
     return trace_id, span("call", trace_id=trace_id, start_ns=START_NS + start * SECOND, attrs=attrs, **fields)
 
 
+def attributes_of(call) -> dict:
+    """What a built span carries, as a builder takes it."""
+    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in call.attributes}
+
+
 @pytest.fixture
 def say(store):
     def store_chat(*args, **fields) -> str:
@@ -83,6 +88,20 @@ def test_a_session_has_the_totals_of_its_traces(api, say):
     assert first["user_ids"] == ["jana", "petr"]
     assert first["start_time_unix_nano"] == str(START_NS)
     assert first["end_time_unix_nano"] == str(START_NS + 5 * SECOND + 1_000_000)
+
+
+def test_a_session_has_the_parts_of_its_tokens_and_says_what_has_no_price(api, store):
+    parts = {"llm.token_count.prompt_details.cache_read": 4, "llm.token_count.completion_details.reasoning": 3}
+    for start, more in enumerate((parts, parts, {"llm.model_name": "our-own"})):
+        _, call = chat("s", "jana", start)
+        store(span("call", start_ns=START_NS + start * SECOND, attrs=attributes_of(call) | more))
+    (session,) = get(api, "/v1/sessions")["results"]
+    assert (session["input_tokens"], session["cached_input_tokens"], session["reasoning_tokens"]) == (30, 8, 6)
+    assert (session["audio_input_tokens"], session["priced_trace_count"], session["unpriced_calls"]) == (None, 2, 1)
+    trace_id = get(api, "/v1/sessions/s")["result"]["traces"][2]["trace_id"]
+    usage = get(api, f"/v1/traces/{trace_id}/usage")["result"]
+    assert (usage["priced_share"], usage["cached_input_tokens"]) == (0, None)
+    assert usage["spans"][0]["unpriced_reason"] == "the price list does not know the model our-own of openai"
 
 
 def test_a_user_has_the_totals_of_its_traces(api, say):
