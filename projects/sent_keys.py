@@ -20,7 +20,8 @@ KEY_START = "llmt_"
 KEY_LENGTH = len(KEY_START) + 43  # as `secrets.token_urlsafe(32)` makes it
 
 MAX_READINGS = 6
-MAX_CHARACTERS = 4_096
+# Longer ones are compared as they came, and not looked into.
+MAX_CHARACTERS = 1_000
 # What percent-encoding, quotes and a scheme can hide in one another: `"Bearer%20KEY"` has three layers.
 MAX_LAYERS = 5
 
@@ -69,11 +70,11 @@ def sent_values(headers: Mapping[str, str]) -> list[str]:
 def readings(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Every text that the headers may mean as the key, likeliest first; at most MAX_READINGS, none without a key."""
     values = sent_values(headers)
-    if len(values) == 1 and len(values[0]) <= MAX_CHARACTERS:
+    if len(values) == 1:
         plain = _PLAIN.fullmatch(values[0])
         if plain is not None and not _SCHEME.fullmatch(plain[1]):
             return (plain[1],)
-    found = [text for value in values if len(value) <= MAX_CHARACTERS for text in _read(value)]
+    found = [text for value in values for text in _read(value)]
     return tuple(dict.fromkeys(text for text in found if text))[:MAX_READINGS]
 
 
@@ -85,6 +86,8 @@ def is_basic_only(headers: Mapping[str, str]) -> bool:
 
 def _read(value: str) -> list[str]:
     """The text as it came, without a scheme, decoded, and with every layer taken off; of Basic, password and user."""
+    if len(value) > MAX_CHARACTERS:
+        return [_SCHEME.sub("", value, count=1) if _SCHEME.match(value) else value]
     scheme, inner = _unwrap(value)
     if scheme == "basic":
         return _user_and_password(inner)[::-1]
@@ -154,7 +157,7 @@ def _flaw_of(text: str) -> str:
         return "a program's word for no value was sent; is its variable set?"
     if _PLACEHOLDER.fullmatch(text):
         return "an example's placeholder was sent; put an API key in its place"
-    if _VARIABLE.search(text):
+    if _VARIABLE.fullmatch(text):
         return "the name of a variable was sent, not its value"
     if _MASKED.search(text):
         return "the key was sent with parts of it masked"

@@ -26,6 +26,8 @@ from tests.servers import Site, clean_environment
 from tracing_site.client_guides import Guide, fill_in
 
 ARRIVAL_SECONDS = 15
+# The session of every page that sets one.
+SESSION = "chat-42"
 
 
 class WrongTrace(Exception):
@@ -43,7 +45,7 @@ def run_guide(guide: Guide, site: Site, model_url: str, folder: Path) -> str:
     while True:
         arrived = [trace for trace in traces(site) if trace["trace_id"] not in before]
         try:
-            return check(recipe, site, arrived)
+            return check(recipe, site, arrived, SESSION if SESSION in guide.text else "")
         except WrongTrace as error:
             if time.monotonic() > deadline:
                 save(site, arrived, folder)
@@ -147,7 +149,7 @@ def save(site: Site, arrived: list[dict[str, Any]], folder: Path) -> None:
             (folder / f"{trace['trace_id']}.{name}.json").write_text(json.dumps(document, indent=1))
 
 
-def check(recipe: Recipe, site: Site, arrived: list[dict[str, Any]]) -> str:
+def check(recipe: Recipe, site: Site, arrived: list[dict[str, Any]], session: str) -> str:
     """A line on the trace that is as the recipe says. Raises WrongTrace, with what is not."""
     if not arrived:
         raise WrongTrace("no trace arrived")
@@ -156,7 +158,10 @@ def check(recipe: Recipe, site: Site, arrived: list[dict[str, Any]]) -> str:
         spans = spans_of(site, trace["trace_id"])
         types = sorted({span["span_type"] for span in spans})
         line = f"“{trace['name']}” {types} {trace['input_tokens']}/{trace['output_tokens']} tokens: {trace['output']!r}"
-        if not (wrong := differences(recipe, trace, spans)):
+        wrong = differences(recipe, trace, spans)
+        if session and session != trace["session_id"]:
+            wrong.append(f"its session is {trace['session_id']!r}")
+        if not wrong:
             return line
         problems.append(f"{line}\n    {'; '.join(wrong)}")
     raise WrongTrace("\n".join(problems))
