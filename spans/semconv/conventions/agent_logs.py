@@ -8,7 +8,7 @@ TOOL = (SPAN_NAME, re.compile("tool", re.IGNORECASE))
 AGENT_LOGS = Convention(
     name="agent_logs",
     title="Events of coding agents",
-    source="https://github.com/google-gemini/gemini-cli/blob/main/docs/cli/telemetry.md",
+    source="https://github.com/google-gemini/gemini-cli/pull/20237",
     about=(
         "Claude Code, Codex, Gemini CLI and their forks say in log records what their spans leave out; each names its "
         "events alike behind a prefix of its own. What a tool gave back belongs to spans of tools only."
