@@ -128,6 +128,7 @@ SPAN: dict[str, Any] = SPAN_SUMMARY | {
     "documents": [],
     "request_parameters": {"temperature": 0.2},
     "finish_reasons": ["stop"],
+    "time_to_first_token_ms": 212.5,
     "error_message": "",
     "metadata": {},
     "tags": [],

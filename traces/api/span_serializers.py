@@ -158,6 +158,11 @@ class SpanSerializer(SpanSummarySerializer):
     documents = ObjectsField(source="content.documents", help_text="id, score, content, metadata.")
     request_parameters = ObjectField(source="content.request_parameters", help_text="temperature, max_tokens …")
     finish_reasons = texts_field("content.finish_reasons", "Why the model stopped.")
+    time_to_first_token_ms = serializers.FloatField(
+        source="content.time_to_first_token_ms",
+        allow_null=True,
+        help_text="Milliseconds to the first piece of the answer, if the SDK tells.",
+    )
     error_message = serializers.CharField(source="content.error_message")
     metadata = ObjectField(source="content.metadata", help_text="What the program attached.")
     tags = texts_field("content.tags", "Tags.")
