@@ -2,6 +2,7 @@
 # make test   all checks and tests                make check  only the checks
 # make lock   pin the packages again              make audit  known holes in them   make sbom, licences  what is in it
 # make bench, bench-peers, bench-read, soak: speed (docs/performance.md)   make crash: durability (docs/durability.md)
+# make probe: attacks   make walk: every URL, by everybody (SECURITY.md)
 # Settings are environment variables: PORT=9000 make run (docs/settings.md).
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
 # Where one run leaves the database file and key of its tests
 TEST_DATA = .venv/test-data
 
-.PHONY: run demo test check test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash clients fuzz lock audit sbom licences clean
+.PHONY: run demo test check test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash probe walk clients fuzz lock audit sbom licences clean
 
 run: .venv/installed
 	@exec .venv/bin/python manage.py serve
@@ -93,6 +94,14 @@ crash: .venv/installed-dev
 # Every page of docs/clients as printed, with the real packages; CLIENTS="litellm codex" for some.
 clients: .venv/installed-dev
 	@.venv/bin/python -m tests.clients $(CLIENTS)
+
+probe: .venv/installed-dev
+	@.venv/bin/python -m benchmarks.probe --database sqlite
+	@.venv/bin/python -m benchmarks.probe --database postgresql
+
+# Every URL × everybody × every method; `make test` walks a part of it.
+walk: .venv/installed-dev
+	WALK=whole DATA_DIR=$(TEST_DATA) .venv/bin/python -m pytest tests/walk
 
 # Coverage-guided, a minute each; atheris has wheels for Linux only, so the tests do without it.
 fuzz: .venv/installed-dev
