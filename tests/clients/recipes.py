@@ -57,7 +57,7 @@ RECIPES = {
         replace={"install -g": "install"},
     ),
     "codex": Recipe(
-        content="",  # it goes into log records of no span
+        content="",  # the prompt is a log record of a span far below; the answer is not sent
         replace={
             "install -g": "install",
             "codex exec": "codex exec -c model=gpt-4o-mini -c model_provider=stub -c "
