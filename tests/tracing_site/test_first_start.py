@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError
 from django.utils import timezone
 
+from projects.audit_models import AuditEvent
 from projects.models import ApiKey, Project
 from tracing_site.first_start import prepare
 
@@ -73,3 +74,13 @@ def test_the_key_of_another_project_can_not_be_the_auth_key(settings):
     settings.AUTH_KEY = "somebody-else's"
     with pytest.raises(CommandError, match="AUTH_KEY is a key of the project other"):
         prepare()
+
+
+@pytest.mark.parametrize(("log_format", "lines"), [("text", 0), ("json", 3)])
+@pytest.mark.django_db(transaction=True)
+def test_a_terminal_is_told_of_the_first_start_by_its_banner_alone(settings, caplog, log_format, lines):
+    settings.LOG_FORMAT = log_format
+    caplog.set_level("INFO", "projects.audit")
+    prepare()
+    assert len([record for record in caplog.records if record.name == "projects.audit"]) == lines
+    assert AuditEvent.objects.count() == 3
