@@ -213,3 +213,60 @@ def test_the_filters_of_a_list_stand_in_one_line(logged_in, live_server, trace, 
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(f"{live_server.url}/admin/{path}?min_usd=0.1")
     assert page.locator("#list-filters").bounding_box()["height"] < 60
+
+
+LISTS = ["traces/trace/", "spans/span/", "traces/session/", "traces/enduser/", "traces/exportreceipt/"]
+
+
+def export_one_with_everything(project):
+    attrs = {"openinference.span.kind": "LLM", "llm.token_count.prompt": 987_654, "session.id": "s" * 60}
+    attrs |= {"llm.token_count.completion": 987_654, "llm.model_name": "gpt-4o", "input.value": "question " * 40}
+    export(export_request(span("agent " * 20, attrs=attrs | {"user.id": "u" * 60})), project)
+
+
+@pytest.mark.parametrize("width", [1280, 1366, 1440, 390])
+@pytest.mark.parametrize("path", LISTS)
+def test_no_list_is_wider_than_a_laptop_or_a_phone(logged_in, live_server, project, other_project, path, width):
+    export_one_with_everything(project)
+    page = logged_in
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{live_server.url}/admin/{path}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".results").evaluate("box => box.scrollWidth <= box.clientWidth")
+    for time in page.locator("#result_list time:visible").all():
+        assert time.evaluate(
+            "time => { const cell = time.closest('td, th'); return cell.scrollWidth <= cell.clientWidth; }"
+        )
+
+
+def test_a_row_of_a_phone_tells_what_a_row_of_a_desk_tells(logged_in, live_server, trace):
+    page = logged_in
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{live_server.url}/admin/traces/trace/")
+    row = page.locator("#result_list tbody tr").bounding_box()
+    for column in ("started", "title", "input", "output", "took", "spans", "models"):
+        cell = page.locator(f"#result_list tbody .field-{column}").bounding_box()
+        assert cell["width"] > 40, column
+        assert cell["x"] + cell["width"] <= row["x"] + row["width"], column
+    page.click("thead >> text=Duration")
+    page.wait_for_url("**o=*")
+
+
+def test_a_phone_shows_the_filters_that_are_set_and_the_others_on_demand(logged_in, live_server, trace):
+    page = logged_in
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{live_server.url}/admin/traces/trace/?status=ERROR")
+    assert page.locator("#list-filters").bounding_box()["height"] < 100
+    assert page.locator("select[name=status]").is_visible()
+    assert page.locator("input[name=service]").is_hidden()
+    page.click("button:has-text('Filters')")
+    assert page.locator("input[name=service]").is_visible()
+
+
+@pytest.mark.parametrize("value", ["3000", "0.00012", "1234567"])
+def test_a_number_in_a_filter_is_seen_whole(logged_in, live_server, trace, value):
+    page = logged_in
+    for width in (1280, 1920):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{live_server.url}/admin/traces/trace/?min_ms={value}")
+        assert page.locator("input[name=min_ms]").evaluate("field => field.scrollWidth <= field.clientWidth")

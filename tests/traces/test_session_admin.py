@@ -49,7 +49,7 @@ def test_the_lists_show_sessions_and_users_with_their_totals(viewer, say):
         say("<chat> 7", "jana", number)
     listed = viewer.get(SESSIONS).content.decode()
     assert "&lt;chat&gt; 7" in listed
-    assert '<td class="field-spans">3</td>' in listed
+    assert '<td class="field-traces">3</td>' in listed
     assert "jana" in viewer.get(USERS).content.decode()
     assert "Nothing matches" in viewer.get(f"{SESSIONS}?q=other").content.decode()
     assert "Nothing matches" in viewer.get(f"{SESSIONS}?range=1h").content.decode()

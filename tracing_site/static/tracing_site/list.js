@@ -31,6 +31,15 @@ document.addEventListener("DOMContentLoaded", () => {
         if (!isCustom) form.requestSubmit();
     });
 
+    // On a small screen only the filters that are set are in sight at first.
+    const folding = form.querySelector("[data-fold-filters]");
+    folding.hidden = false;
+    form.classList.add("is-folded");
+    folding.addEventListener("click", () => {
+        const isFolded = form.classList.toggle("is-folded");
+        folding.setAttribute("aria-expanded", String(!isFolded));
+    });
+
     const link = (row) => row.querySelector("a.title");
     const choose = (index) => {
         if (!rows.length) return;
