@@ -74,15 +74,20 @@ def log_request(scope: Scope, status: int, seconds: float) -> None:
 
 
 class Probes:
-    """Answers the probes with threads of their own, however busy or stuck those of the application are."""
+    """Answers the probes with threads of their own, however busy or stuck those of the application are, and by whatever
+    name or address they are asked: orchestrators know none of ALLOWED_HOSTS.
+    """
 
     def __init__(self, django_application: Any, application: Application) -> None:
         self.probes = WSGIMiddleware(django_application, workers=PROBE_THREADS)
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_probe = scope["type"] == "http" and scope["path"] in PROBE_PATHS
-        await (self.probes if is_probe else self.application)(scope, receive, send)  # type: ignore[arg-type]
+        if scope["type"] == "http" and scope["path"] in PROBE_PATHS:
+            headers = [(b"host", b"localhost"), *(field for field in scope["headers"] if field[0] != b"host")]
+            await self.probes({**scope, "headers": headers}, receive, send)  # type: ignore[arg-type]
+        else:
+            await self.application(scope, receive, send)
 
 
 class OnlyPath:

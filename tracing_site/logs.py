@@ -160,6 +160,16 @@ class OnlyFailures(logging.Filter):
         return record.exc_info is not None
 
 
+class UnknownHost(logging.Filter):
+    """For requests by a name that ALLOWED_HOSTS lacks: one message for all, without the frames that Django adds."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        host = safe_message(record).partition(": ")[2].partition(". ")[0]
+        record.msg, record.args, record.exc_info = "A request named a host that is not in ALLOWED_HOSTS", (), None
+        record.fields = {"host": host.strip("'\"")[:200]}
+        return True
+
+
 class Seldom(logging.Filter):
     """For what any client can cause as often as it likes: of equal messages one in SELDOM_SECONDS, with the number of
     those that were left out before it. Exceptions always pass.

@@ -68,7 +68,8 @@ try:
 except OSError as error:
     raise SystemExit(f"DATA_DIR can't be used: {error.strerror}: {error.filename}.") from None
 DEBUG = env_bool("DEBUG", False)
-ALLOWED_HOSTS = [host.strip() for host in env("ALLOWED_HOSTS", "*").split(",")]
+# This machine's own names lead nobody elsewhere.
+ALLOWED_HOSTS = [*(host.strip() for host in env("ALLOWED_HOSTS", "*").split(",")), "localhost", "127.0.0.1", "[::1]"]
 
 # Listening
 HOST = env("HOST", "127.0.0.1")
@@ -349,6 +350,7 @@ LOGGING = {
     "filters": {
         "failures": {"()": "tracing_site.logs.OnlyFailures"},
         "seldom": {"()": "tracing_site.logs.Seldom"},
+        "unknown_host": {"()": "tracing_site.logs.UnknownHost"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     # What others log at DEBUG may hold data: SQL with its parameters, addresses with their queries.
@@ -358,6 +360,7 @@ LOGGING = {
         # What anybody who connects can cause
         "tracing_site.connections": {"filters": ["seldom"]},
         "uvicorn.error": {"filters": ["seldom"]},
+        "django.security.DisallowedHost": {"filters": ["unknown_host", "seldom"]},
         # Django's own handlers print exceptions' texts, and tracing_site.edge logs every request.
         "django": {"handlers": [], "level": "NOTSET"},
         "django.db.backends": {"level": "INFO"},
@@ -366,7 +369,7 @@ LOGGING = {
 }
 RQ_EXCEPTION_HANDLERS = ["tracing_site.logs.log_job_failure"]
 
-# Metrics: without a token, any key that may read may read them
+# Metrics: without a token, only clients on the same machine may read them
 METRICS_TOKEN = env("METRICS_TOKEN")
 METRICS_PORT = env_int("METRICS_PORT", 0, 0, 65535)
 # `manage.py web` sets it for its processes when there are several

@@ -114,7 +114,7 @@ def test_it_answers_within_a_tenth_of_a_second_while_everything_hangs(client, se
         patch.setattr(type(connections["default"]), "get_new_connection", hang)
         settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
         settings.MLFLOW_TRACKING_URI = f"http://127.0.0.1:{port}"
-        patch.setattr("mlflow_sync.client.READ_SECONDS", 0.5)
+        patch.setattr("mlflow_sync.client.CHECK_SECONDS", 0.5)
         client.get("/health")  # loads what the first request loads
         try:
             for _ in range(3):

@@ -14,6 +14,7 @@ import django_rq
 import grpc
 import pytest
 import requests
+from django.core.exceptions import DisallowedHost
 from django.db import DataError, OperationalError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from redis import Redis
@@ -122,6 +123,14 @@ def test_what_anybody_can_cause_is_logged_now_and_then(monkeypatch):
     assert kept == [(0, None), (10, 9), (20, 9)]
     assert seldom.filter(record("refused: %s", "something else"))
     assert seldom.filter(record("refused: %s", "too slow", error=raised(ValueError())))
+
+
+def test_a_host_that_is_not_allowed_is_a_field_of_one_message():
+    error = raised(DisallowedHost("Invalid HTTP_HOST header: 'evil.example:8000'. You may need to add …"))
+    made = record(str(error), name="django.security.DisallowedHost", error=error)
+    assert logs.UnknownHost().filter(made)
+    line = TextFormatter().format(made)
+    assert line.endswith("a host that is not in ALLOWED_HOSTS host=evil.example:8000")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_value_that_makes_no_sense_ends_the_start_with_a_sentence(changes, sen
 def test_host_names_may_have_spaces_between_them():
     script = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
     done = manage("shell", "--no-imports", "--command", script, ALLOWED_HOSTS="one.example, two.example")
-    assert done.stdout.strip() == "['one.example', 'two.example']"
+    assert done.stdout.strip() == "['one.example', 'two.example', 'localhost', '127.0.0.1', '[::1]']"
 
 
 def test_the_data_folder_may_have_any_name(tmp_path):
