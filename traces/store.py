@@ -3,6 +3,7 @@
 import datetime
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -86,13 +87,22 @@ def store(arrival: Arrival) -> Stored:
 def _write(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
     """Write all of them that are not overdue in one transaction, or none.
 
+    Where some become overdue meanwhile, the others are written again, together: if each of them had to be written
+    alone, a server that is too slow would become slower still. Their commit has begun, so the second time is the last.
+    """
+    while left := [arrival for arrival in arrivals if not arrival.deadline.is_over]:
+        with suppress(Overdue):
+            _write_once(left, lock_seconds)
+            return
+
+
+def _write_once(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
+    """One transaction. Raises Overdue where it is too late for some; it is then not for any other.
+
     Statements: one for the traces, one look for their log records and one for tombstones, one bulk insert and one for
     the receipts where all traces are new; two look-ups and an update more where some exist, and more for thousands of
     traces.
     """
-    arrivals = [arrival for arrival in arrivals if not arrival.deadline.is_over]
-    if not arrivals:
-        return
     traces = _by_trace(arrivals)
     with turn(lock_seconds), transaction.atomic():
         limit_waiting(lock_seconds)
@@ -103,7 +113,7 @@ def _write(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
             arrival.stored = _outcome(arrival, stored, added, replaced)
             arrival.finish(arrival.stored)
         write_receipts([arrival.receipt for arrival in arrivals])
-        if not all(arrival.deadline.begin_commit() for arrival in arrivals):
+        if [arrival for arrival in arrivals if not arrival.deadline.begin_commit()]:
             raise Overdue
 
 

@@ -11,15 +11,19 @@ from django.db import connection
 
 from projects.models import Project
 from spans.models import Span, SpanLog
+from spans.records import SpanRecord
 from tests.builders import export_request, log_record, logs_request, new_span_id, new_trace_id, span
 from tests.traces.otlp.conftest import HttpReceiver
 from traces.deadline import Deadline, Overdue, current_deadline, set_deadline
 from traces.models import ExportReceipt
 from traces.otlp import admission
 from traces.otlp.admission import ExportThreads
+from traces.otlp.decode import decode
 from traces.otlp.errors import OtlpError
 from traces.otlp.logs import export_logs
-from traces.otlp.receiver import export
+from traces.otlp.receiver import export, read
+from traces.receipts import open_receipt
+from traces.store import Arrival, _write
 from traces.turns import turn
 
 
@@ -70,6 +74,33 @@ def test_who_gives_up_during_the_transaction_finds_nothing_stored(project):
         export(export_request(span()), project)
     set_deadline(Deadline())
     assert not Span.objects.exists()
+
+
+def test_others_of_its_group_are_written_again_together(project):
+    late, in_time = Deadline(), [Deadline() for _ in range(3)]
+
+    def give_up(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        transactions.extend([sql] * ("exportreceipt" in sql))
+        late.give_up()
+        return execute(sql, params, many, context)
+
+    transactions: list[str] = []
+    arrivals = [
+        Arrival(project.pk, [record], open_receipt(project.pk, ExportReceipt.Transport.HTTP), deadline=deadline)
+        for record, deadline in zip(decoded(4), [in_time[0], late, *in_time[1:]], strict=True)
+    ]
+    with connection.execute_wrapper(give_up):
+        _write(arrivals, 1)
+    assert Span.objects.count() == ExportReceipt.objects.count() == 3
+    assert len(transactions) == 2
+    assert not any(deadline.is_over for deadline in in_time)
+
+
+def decoded(count: int) -> list[SpanRecord]:
+    """The records of so many traces, as they come to the store."""
+    records = decode([export_request(*(span(trace_id=new_trace_id()) for _ in range(count)))]).records
+    read(records)
+    return records
 
 
 def test_a_commit_that_has_begun_is_waited_for(monkeypatch):
