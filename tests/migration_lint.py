@@ -20,6 +20,7 @@ from django.db.models.expressions import Value
 # Tables that grow with what is received, by app and model name
 LARGE = {
     ("spans", "span"),
+    ("spans", "spanlog"),
     ("traces", "trace"),
     ("traces", "exportreceipt"),
     ("traces", "rejectedspans"),

@@ -61,24 +61,4 @@ class Migration(migrations.Migration):
             name="span_id",
             field=models.CharField(blank=True, max_length=16),
         ),
-        migrations.AddIndex(
-            model_name="spanlog",
-            index=models.Index(fields=["trace_row", "span_id"], name="span_log_of_span"),
-        ),
-        migrations.AddIndex(
-            model_name="spanlog",
-            index=models.Index(
-                condition=models.Q(("name__gt", ""), ("severity_number__gte", 17), _connector="OR"),
-                fields=["trace_row"],
-                name="span_log_events",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="spanlog",
-            index=models.Index(
-                condition=models.Q(("name", "gen_ai.evaluation.result")),
-                fields=["received_at", "id"],
-                name="span_log_evaluations",
-            ),
-        ),
     ]
