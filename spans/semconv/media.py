@@ -37,7 +37,11 @@ _ANNOUNCED = re.compile(
     r"data:(?P<data>[\w.+-]{1,60}/[\w.+-]{1,60})?(?:;[\w-]{1,40}=[\w.-]{1,60})*;base64,(?:\\?[rn]|[A-Za-z0-9+/=_-])*+"
     r"|(?<![\w+/=-])(?:iVBORw0KGgo|/9j/[24]|R0lGOD[dl]h|UklGR[\w+/]{2}|JVBERi0)[A-Za-z0-9+/_-]{20,}+=*+"
 )
-_ANNOUNCEMENTS = (";base64,", "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0")
+_ANNOUNCEMENTS = (";base64,", "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0", "\\x")
+# Bytes as Python prints them, in a text or in a JSON text, whole or cut off; text with a few of them stays.
+_LITERAL = re.compile(r"""(?<!\w)b(\\?['"])((?:(?!\1)(?:\\{1,2}.|[^\\]))*+)(?:\1|\\*\Z)""", re.DOTALL)
+_ESCAPE = re.compile(r"\\{1,2}(?:x[0-9a-f]{2}|.)", re.DOTALL)
+MIN_ESCAPES = 20
 # What base64 of each format begins with
 _FORMATS = {
     "iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp",
@@ -112,10 +116,12 @@ def _digits(text: str) -> bytes:
 
 def without_bytes_in_text(text: str) -> str:
     """A text with every run of base64 replaced by what it is: [image/png, 12 KB]. Data URIs of any length, others
-    from 200 digits on, wrapped in lines or not, whole or cut off.
+    from 200 digits on, wrapped in lines or not, whole or cut off; and bytes as Python prints them.
     """
     if any(mark in text for mark in _ANNOUNCEMENTS):
         text = _ANNOUNCED.sub(lambda match: _label(match["data"] or "", match[0][match[0].find(",") + 1 :]), text)
+    if "\\x" in text:
+        text = _LITERAL.sub(_literal_label, text)
     pieces: list[str] = []
     done = 0
     window = _window_of_digits(text, 0)
@@ -167,6 +173,13 @@ def _looks_encoded(digits: str) -> bool:
         and len(set(digits)) > 16
         and sum(map(digits.count, "+/-_")) * 8 < len(digits)
     )
+
+
+def _literal_label(match: re.Match[str]) -> str:
+    """[603 bytes] of b'\\x89PNG…'."""
+    if match[2].count("\\x") < MIN_ESCAPES:
+        return match[0]
+    return f"[{len(_ESCAPE.sub('.', match[2]))} bytes]"
 
 
 def _label(mime_type: str, digits: str) -> str:

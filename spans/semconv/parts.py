@@ -101,7 +101,8 @@ def _alone(part: Part | None) -> list[Part]:
 
 def _text_or_unknown(kind: str, block: Mapping[str, Any]) -> list[Part]:
     """A text with its sources, if it has some; a block of another type as what it is, so that nothing vanishes."""
-    text = _text(block) if kind in TEXT_TYPES or block.keys() <= TEXT_BLOCK else ""
+    is_text = kind in TEXT_TYPES or (block.keys() <= TEXT_BLOCK and (not kind or "text" in block))
+    text = _text(block) if is_text else ""
     if parts := _blocks_in(text):
         return parts
     if text:

@@ -1,6 +1,7 @@
 import re
 
 from spans.semconv.convention import Convention
+from spans.semconv.messages import messages_of
 from spans.semconv.sources import Attribute, Family
 
 SPAN_KINDS = {
@@ -20,6 +21,10 @@ SPAN_KINDS = {
 CALL = ("openinference.span.kind", re.compile("^LLM$"))
 # An answer of OpenAI's Responses API, whose hosted tools the instrumentations leave out of the messages.
 RESPONSE = ("output.value", re.compile(r'^\{\s*"id":\s*"resp_'))
+# An answer of Gemini, of which they leave out what it ran and searched.
+CANDIDATES = ("output.value", re.compile(r'^\{\s*"(?:sdk_http_response|candidates)":'))
+# A model that speaks: of its answers they send the role alone.
+SPEAKS = ("llm.model_name", re.compile("audio|omni"))
 
 # In a response as it came from the provider.
 SERVICE_TIER = re.compile(r'"service_tier"\s*:\s*"(\w+)"')
@@ -32,7 +37,8 @@ OPENINFERENCE = Convention(
         "Before OpenTelemetry's own keys, because a span with both was made by an OpenInference "
         "instrumentation and its kind is the more exact one. llm.model_name is the model of the answer in "
         "most instrumentations, of the request in some; the requested model stands in the invocation "
-        "parameters. The output's value of the Responses API says more than the messages beside it."
+        "parameters. The output's value says more than the messages beside it where "
+        "models speak or providers ran tools themselves: of the Responses API, and of Gemini."
     ),
     fields={
         "span_type": (Attribute("openinference.span.kind", values=SPAN_KINDS),),
@@ -84,8 +90,11 @@ OPENINFERENCE = Convention(
         ),
         "output_messages": (
             Attribute("output.value", when=RESPONSE, transform=lambda value: _response(value)),
+            Attribute("output.value", when=SPEAKS, transform=lambda value: _answer(value)),
+            Attribute("output.value", when=CANDIDATES, transform=lambda value: _with_hosted_tools(value)),
             Family("llm.output_messages."),
             Family("llm.choices."),
+            Attribute("output.value", when=CALL, transform=lambda value: _answer(value)),
         ),
         "input": ("input.value", "reranker.query"),
         "output": ("output.value",),
@@ -115,6 +124,20 @@ def _response(value: object) -> object:
     """The items of an answer, else None."""
     items = value.get("output") if isinstance(value, dict) else None
     return items if isinstance(items, list) and items else None
+
+
+def _with_hosted_tools(value: object) -> object:
+    """An answer of Gemini in which it ran code or searched, else None."""
+    if not isinstance(value, dict) or not isinstance(value.get("candidates"), list):
+        return None
+    parts = [part for message in messages_of(value, "assistant") for part in message["parts"]]
+    return value if any("hosted" in part for part in parts) else None
+
+
+def _answer(value: object) -> object:
+    """A provider's answer, else None."""
+    is_one = isinstance(value, dict) and any(isinstance(value.get(key), list) for key in ("choices", "candidates"))
+    return value if is_one else _response(value)
 
 
 def _texts_of(items: object) -> list[str]:

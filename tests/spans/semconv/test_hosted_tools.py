@@ -177,6 +177,7 @@ def test_what_gemini_searched_is_a_call_with_its_result_before_the_answer(names)
         {"type": "compaction", "id": "c", "note": "short"},
         {"type": "source", "url": "u", "title": "T"},
         {"type": "table", "content": "a|b", "rows": 2},
+        {"type": "hologram", "content": "beam"},
     ],
 )
 def test_a_part_of_an_unknown_type_is_shown_as_what_it_is(block):

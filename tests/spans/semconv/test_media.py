@@ -16,6 +16,7 @@ _random = random.Random(1)
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + _random.randbytes(3000)).decode()
 BYTES = _random.randbytes(3000)
 BASE64 = base64.b64encode(BYTES).decode()
+HIGH_BYTES = bytes(_random.randrange(128, 256) for _ in range(300))
 WRAPPED = base64.encodebytes(BYTES).decode()
 IMAGE_BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 
@@ -35,8 +36,12 @@ IMAGE_BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "imag
         (f"{BASE64}, {BASE64}", "[base64, 3 KB], [base64, 3 KB]"),
         (BASE64.replace("+", "-").replace("/", "_"), "[base64, 3 KB]"),
         ("é" * 90 + BASE64, "é" * 90 + "[base64, 3 KB]"),
+        (f"read {HIGH_BYTES!r}, done", "read [300 bytes], done"),
+        (json.dumps({"data": repr(HIGH_BYTES)}), '{"data": "[300 bytes]"}'),
+        (repr({"image": HIGH_BYTES + b"'"}), "{'image': [301 bytes]}"),
+        (repr(HIGH_BYTES)[:203], "[51 bytes]"),
     ],
-    ids=range(12),
+    ids=range(16),
 )
 def test_base64_is_replaced_by_what_it_is(text, expected):
     assert without_bytes_in_text(text) == expected
@@ -53,8 +58,9 @@ def test_base64_is_replaced_by_what_it_is(text, expected):
         "日本語" * 300,
         "The ;base64, marker and iVBORw0KGgo are named here.",
         "eyJhbGciOiJIUzI1NiJ9." + "a1B2" * 40,
+        r"C:\xampp\x64 and b'\x00\x01', a grub'" + r"\x41" * 50,
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_is_no_base64_stays(text):
     assert without_bytes_in_text(text) == text
@@ -85,6 +91,9 @@ def test_values_lose_their_bytes_at_any_depth_and_what_has_none_stays_the_same_o
         "/9j/2",
         BASE64[:150] + '"',
         "=",
+        "b'\\x",
+        "b'\\",
+        'b"\\x89',
     ],
 )
 def test_looking_for_bytes_takes_time_in_proportion_to_the_text(hostile):
