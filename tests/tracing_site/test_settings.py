@@ -201,6 +201,15 @@ def test_compose_bounds_every_container_and_keeps_redis_apart():
     assert services["mlflow"]["ports"] == ["127.0.0.1:${MLFLOW_PORT:-5000}:5000"]
 
 
+def test_compose_passes_on_what_an_operator_must_set():
+    environment = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["web"]["environment"]
+    checklist = (ROOT / "SECURITY.md").read_text().partition("## What an operator must set")[2].partition("## ")[0]
+    named = set(re.findall(r"`([A-Z_]+)[`=]", checklist)) & read_variables()
+    # In a container it listens to all; the MLflow of `serve` is not there.
+    assert named - {"HOST", "LOCAL_MLFLOW"} <= set(environment)
+    assert {"TRUSTED_PROXIES", "ALLOWED_HOSTS", "PUBLIC_URL", "METRICS_TOKEN"} <= named
+
+
 def test_compose_starts_only_commands_that_exist():
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     commands = {
