@@ -113,7 +113,7 @@ def test_the_page_names_what_it_does_not_know_and_what_it_does(superuser, projec
 
 def test_a_wrong_value_is_told_in_the_filters_words(superuser, project):
     answer = superuser.get(list_url(Trace), {"range": "5y"}, follow=True)
-    assert "The list is not narrowed: no such range: &#x27;5y&#x27;" in answer.content.decode()
+    assert "Not applied: no such range: &#x27;5y&#x27;" in answer.content.decode()
 
 
 def test_rules_and_prices_are_narrowed_to_a_project(superuser, filled, other_project):

@@ -2,9 +2,9 @@
 
 import datetime
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.admin import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -19,6 +19,8 @@ from spans.timestamps import CLOCK_AHEAD_NS, NS_PER_SECOND, to_unix_nano
 from traces.lists import duration_ns, logs_with, of_group
 from traces.models import Trace, TraceStatus
 
+T = TypeVar("T")
+
 MAX_TEXT = 500
 LAST_UNIX_NANO = 2**63 - 2
 # More than a trace can cost, and room in its column
@@ -28,13 +30,15 @@ MAX_COST_USD = Decimal(10**9)
 class ParameterFilter(ListFilter):
     """A filter by exactly one kind of value. `chosen` is its text, "" where it is off.
 
-    `indexed` filters narrow the index scan; the others make it look at row after row, so the list bounds it.
+    `indexed` filters narrow the index scan; the others make it look at row after row, so the list bounds it. A value
+    that the filter can't read narrows nothing: `problem` then says why, beside the field.
     """
 
     parameter_names: tuple[str, ...] = ()
     template = "admin/filters/text.html"
     indexed = False
     placeholder = ""
+    problem = ""
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
@@ -61,22 +65,39 @@ class ParameterFilter(ListFilter):
         yield from ()
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return self.apply(queryset) if self.used_parameters else queryset
+        return self.attempt(lambda: self.apply(queryset), queryset) if self.used_parameters else queryset
+
+    def attempt(self, read: Callable[[], T], otherwise: T) -> T:
+        """What `read` makes of the value, or `otherwise` with the problem noted."""
+        try:
+            return read()
+        except IncorrectLookupParameters as error:
+            self.problem = str(error)
+            return otherwise
+
+    @property
+    def is_applied(self) -> bool:
+        """Known once the filter has been asked to narrow something."""
+        return bool(self.used_parameters) and not self.problem
 
     def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         raise NotImplementedError
 
 
 class ChoiceFilter(ParameterFilter):
-    """A select of fixed values; anything else is refused."""
+    """A select of fixed values; anything else is a problem."""
 
     template = "admin/filters/select.html"
     options: tuple[tuple[str, str], ...] = ()
     any_label = "any"
 
-    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.chosen not in dict(self.options):
+    def check(self) -> None:
+        """Raises IncorrectLookupParameters."""
+        if self.chosen and self.chosen not in dict(self.options):
             raise IncorrectLookupParameters(f"{self.name} can't be {self.chosen!r}")
+
+    def apply(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        self.check()
         return self.select(queryset)
 
     def select(self, queryset: QuerySet[Any]) -> QuerySet[Any]:

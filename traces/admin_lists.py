@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
+from django.db.models.expressions import OrderBy
 from django.http import HttpRequest
 
 from projects.roles import project_ids
@@ -65,8 +66,26 @@ class NewestFirstList(ChangeList):
         return {name: value for name, value in found.items() if name not in POSITIONS}
 
     def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
-        """Every other link of the list leads to its first page."""
+        """Every other link of the list leads to its first page; that of a heading sorts by its column alone, and at
+        the first click from the largest on."""
+        order = str((new_params or {}).get(ORDER_VAR, "")).partition(".")[0]
+        if order:
+            is_new = order.isdecimal() and int(order) not in self.get_ordering_field_columns()
+            new_params = {**new_params, ORDER_VAR: f"-{order}" if is_new else order}
         return super().get_query_string(new_params, [*(remove or ()), *POSITIONS])
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """What a column doesn't know is last in both directions."""
+        ordering = super().get_ordering(request, queryset)
+        for part in ordering:
+            if isinstance(part, OrderBy) and (part.nulls_first or part.nulls_last):
+                part.nulls_first, part.nulls_last = False, True
+        return ordering
+
+    @property
+    def problems(self) -> list[str]:
+        """Why filters that have a value don't apply."""
+        return [spec.problem for spec in self._parameter_filters if spec.problem]
 
     @property
     def is_plain(self) -> bool:
@@ -130,12 +149,12 @@ class NewestFirstList(ChangeList):
         return found
 
     def _projects(self, request: HttpRequest) -> list[int]:
-        chosen = next((spec.chosen for spec in self._parameter_filters if spec.name == "project"), "")
-        return [int(chosen)] if chosen else project_ids(request.user, self.model_admin.view_role)
+        chosen = (spec.chosen for spec in self._parameter_filters if spec.name == "project" and spec.is_applied)
+        return [int(key) for key in chosen] or project_ids(request.user, self.model_admin.view_role)
 
     def _positions(self, request: HttpRequest, limit: int, start: Position | None, descending: bool) -> list[Position]:
         """The first rows behind `start`, from the newest on or towards it."""
-        bounded = bool(self.query) or any(spec.chosen and not spec.indexed for spec in self._parameter_filters)
+        bounded = bool(self.query) or any(spec.is_applied and not spec.indexed for spec in self._parameter_filters)
         column = self.model_admin.newest_first
         sign = "-" if descending else ""
         heads = []

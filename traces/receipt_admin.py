@@ -20,9 +20,10 @@ from traces.otlp.again import as_json, process_again
 from traces.otlp.errors import OtlpError
 from traces.receipt_models import ReceiptStatus
 from traces.recorded_admin import RecordedAdmin, preview
-from traces.templatetags.tracing import moment, number
+from traces.templatetags.tracing import duration, moment, number
 
 MAX_SHOWN_CHARS = 100_000
+NS_PER_MS = 1_000_000
 
 
 class ArrivedFilter(filters.TimeRangeFilter):
@@ -129,7 +130,7 @@ class ExportReceiptAdmin(LedgerAdmin):
 
     @admin.display(description="Took")
     def took(self, receipt: ExportReceipt) -> str:
-        return f"{receipt.duration_ms:.1f} ms"
+        return duration(int(receipt.duration_ms * NS_PER_MS))
 
     @admin.display(description="Client")
     def sender(self, receipt: ExportReceipt) -> SafeString | str:

@@ -72,10 +72,11 @@ def list_page(request: HttpRequest, model_admin: Any, grouping: Grouping) -> dic
     parameters: dict[str, Any] = {name: request.GET.getlist(name) for name in request.GET}
     time_range = TimeRangeFilter(request, parameters, Trace, model_admin)
     project = ProjectFilter(request, parameters, Trace, model_admin)
-    start, end = time_range.bounds()
+    unbounded: tuple[int | None, int | None] = (None, None)
+    start, end = time_range.attempt(time_range.bounds, unbounded)
+    project.attempt(project.check, None)
     within = TimeRange(start, None if end is None else end + 1)
-    projects = [int(project.chosen)] if project.chosen.isdecimal() else project_ids(request.user)
-    projects = [key for key in projects if key in project_ids(request.user)]
+    projects = [int(project.chosen)] if project.is_applied else project_ids(request.user)
     wanted = request.GET.get("q", "").strip()
     found: Page[Any] = Page([], None)
     if not is_storable(wanted):
@@ -93,6 +94,7 @@ def list_page(request: HttpRequest, model_admin: Any, grouping: Grouping) -> dic
         "grouping": grouping,
         "rows": [(group, _url(grouping, group), names.get(group.project_id, "")) for group in found.rows],
         "specs": [spec for spec in (time_range, project) if spec.has_output()],
+        "problems": [spec.problem for spec in (time_range, project) if spec.problem],
         "query": wanted[:MAX_TEXT],
         "is_plain": not (wanted or time_range.used_parameters or project.used_parameters),
         "is_first": "before" not in request.GET,
@@ -136,19 +138,21 @@ def _page_of(request: HttpRequest, grouping: Grouping, group: TraceGroup) -> tup
     return found.rows, conversation.trace_before(members, found.rows), found.end is not None
 
 
-def _pages(request: HttpRequest, traces: list[Trace], before: Trace | None, more: bool) -> dict[str, str]:
+def _link(request: HttpRequest, **position: str) -> str:
+    """To another page of the group."""
     kept = {name: request.GET[name] for name in ("id", "project", "trace") if name in request.GET}
+    return f"?{urlencode(kept | position)}"
 
-    def link(**position: str) -> str:
-        return f"?{urlencode(kept | position)}"
 
-    def text(trace: Trace) -> str:
-        return _text(Position(trace.start_time_unix_nano, trace.pk))
+def _position_of(trace: Trace) -> str:
+    return _text(Position(trace.start_time_unix_nano, trace.pk))
 
+
+def _pages(request: HttpRequest, traces: list[Trace], before: Trace | None, more: bool) -> dict[str, str]:
     return {
-        "earlier_url": link(before=text(traces[0])) if before else "",
-        "later_url": link(after=text(traces[-1])) if more else "",
-        "latest_url": link(latest="yes") if more else "",
+        "earlier_url": _link(request, before=_position_of(traces[0])) if before else "",
+        "later_url": _link(request, after=_position_of(traces[-1])) if more else "",
+        "latest_url": _link(request, latest="yes") if more else "",
     }
 
 
@@ -186,14 +190,24 @@ def session_page(request: HttpRequest) -> dict[str, Any]:
 
 
 def user_page(request: HttpRequest, grouping: Grouping) -> dict[str, Any]:
-    """A user's traces in order. Five queries at most."""
+    """A user's traces, newest first. Four queries at most."""
     group = _find(request, grouping)
-    traces, before, more = _page_of(request, grouping, group)
+    members = traces_of(grouping, group.project_id, group.id)
+    after = _position(request.GET.get("after", ""))
+    if after is None:
+        before = _position(request.GET.get("before", ""))
+        found = page(members, BY_START, TRACES_A_PAGE, before)
+        traces, has_newer, has_older = found.rows, before is not None, found.end is not None
+    else:
+        found = page(members, BY_START.reversed(), TRACES_A_PAGE, after)
+        traces, has_newer, has_older = found.rows[::-1], found.end is not None, True
     return {
         "group": group,
         "facts": _facts(group, "session", "Session", "Sessions"),
         "traces": traces,
-        **_pages(request, traces, before, more),
+        "newest_url": _link(request) if has_newer else "",
+        "newer_url": _link(request, after=_position_of(traces[0])) if has_newer and traces else "",
+        "older_url": _link(request, before=_position_of(traces[-1])) if has_older and traces else "",
     }
 
 

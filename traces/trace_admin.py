@@ -233,11 +233,11 @@ class TraceAdmin(RecordedAdmin):
         more = f" +{len(names) - 1}" if len(names) > 1 else ""
         return format_html('<span class="preview" title="{}">{}{}</span>', ", ".join(names), *(names[:1] or [""]), more)
 
-    @admin.display(description="Tokens", ordering=F("input_tokens").asc(nulls_first=True))
+    @admin.display(description="Tokens", ordering=F("input_tokens").asc(nulls_last=True))
     def tokens(self, trace: Trace) -> SafeString | str:
         return tokens(trace)
 
-    @admin.display(description="Cost", ordering=F("cost_usd").asc(nulls_first=True))
+    @admin.display(description="Cost", ordering=F("cost_usd").asc(nulls_last=True))
     def cost(self, trace: Trace) -> SafeString | str:
         return spent(trace)
 
