@@ -39,7 +39,7 @@ IMAGE_BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "imag
         (f"read {HIGH_BYTES!r}, done", "read [300 bytes], done"),
         (json.dumps({"data": repr(HIGH_BYTES)}), '{"data": "[300 bytes]"}'),
         (repr({"image": HIGH_BYTES + b"'"}), "{'image': [301 bytes]}"),
-        (repr(HIGH_BYTES)[:203], "[51 bytes]"),
+        (repr(HIGH_BYTES)[:203], "[50 bytes]"),
     ],
     ids=range(16),
 )
