@@ -53,6 +53,8 @@ class NewestFirstList(ChangeList):
         keys = self._numbered_page(request) if self.is_sorted else self._page(request)
         rows = {row.pk: row for row in self._rows(keys)}
         self.result_list = [rows[key] for key in keys if key in rows]
+        for row in self.result_list:
+            row.list_query = request.GET.urlencode()  # the page of the row leads back by it
         self.result_count = len(self.result_list)
         self.full_result_count = None
         self.show_full_result_count = False

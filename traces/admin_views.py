@@ -23,9 +23,9 @@ from spans.logs import attach_logs, kept_logs
 from spans.models import Span
 from spans.project_tables import tables_for
 from spans.semconv import content
+from traces.came_from import CameFrom
 from traces.clock_skew import shifts
 from traces.hotspots import slowest
-from traces.lists import Position, beyond
 from traces.models import Trace
 from traces.panels import span_panels, trace_panels
 from traces.queries import MAX_SPANS, get_span, get_trace, load_spans, spans_of
@@ -97,7 +97,7 @@ def _is_cut(trace: Trace) -> bool:
     return trace.span_count > MAX_SPANS
 
 
-def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
+def trace_page(request: HttpRequest, trace: Trace, listed: CameFrom) -> dict[str, Any]:
     """The page's context. Three queries, whatever the number of spans, and two more where spans failed."""
     waterfall = _load(request, trace)
     rows = waterfall.rows
@@ -127,8 +127,10 @@ def trace_page(request: HttpRequest, trace: Trace) -> dict[str, Any]:
         "usage": None if _is_cut(trace) else usage_rows([row.span for row in rows]),
         "has_hotspots": has_hotspots,
         "slowest": slowest(rows, HOTSPOTS) if has_hotspots else [],
-        "newer": neighbour(trace, older=False),
-        "older": neighbour(trace, older=True),
+        "list_url": listed.list_url(trace),
+        "list_query": listed.query,
+        "newer_url": listed.neighbour_url(trace, older=False),
+        "older_url": listed.neighbour_url(trace, older=True),
     }
 
 
@@ -140,14 +142,6 @@ def with_messages(trace: Trace, rows: Sequence[Row[Any]]) -> list[tuple[Row[Any]
     attach_logs(spans)
     said = {span.pk: error_text(content(span, tables=tables_for(trace.project)), span) for span in spans}
     return [(row, said.get(row.span.pk, "")) for row in rows]
-
-
-def neighbour(trace: Trace, older: bool) -> UUID | None:
-    """Key of the trace that stands beside this one among its project's. One query."""
-    here = Position(trace.start_time_unix_nano, trace.pk)
-    sign = "-" if older else ""
-    traces = Trace.objects.filter(beyond(here, "start_time_unix_nano", descending=older), project=trace.project_id)
-    return traces.order_by(f"{sign}start_time_unix_nano", f"{sign}pk").values_list("pk", flat=True).first()
 
 
 def _has_services(waterfall: Waterfall[Any]) -> bool:

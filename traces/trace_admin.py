@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from projects.roles import Role, may, project_ids
 from traces import admin_filters as filters
 from traces import admin_views
+from traces.came_from import came_from, with_list
 from traces.models import Trace
 from traces.queries import delete_traces
 from traces.recorded_admin import RecordedAdmin, any_contains, preview, searched_for, trace_url
@@ -98,7 +99,7 @@ class TraceAdmin(RecordedAdmin):
         trace = admin_views.trace_or_404(self.get_queryset(request), object_id)
         context = {
             **self.admin_site.each_context(request),
-            **admin_views.trace_page(request, trace),
+            **admin_views.trace_page(request, trace, came_from(request, self)),
             "title": trace.name or trace.trace_id,
             "opts": self.opts,
             "original": trace,
@@ -202,7 +203,7 @@ class TraceAdmin(RecordedAdmin):
     def title(self, trace: Trace) -> SafeString:
         return format_html(
             '<a class="title" href="{}">{}{}</a><div class="under">{}{}</div>',
-            trace_url(trace.pk),
+            with_list(trace_url(trace.pk), getattr(trace, "list_query", "")),
             status_dot(trace.status, trace.error_count),
             trace.name[:200] or trace.trace_id,
             "pinned · " if trace.pinned else "",

@@ -270,3 +270,21 @@ def test_a_number_in_a_filter_is_seen_whole(logged_in, live_server, trace, value
         page.set_viewport_size({"width": width, "height": 800})
         page.goto(f"{live_server.url}/admin/traces/trace/?min_ms={value}")
         assert page.locator("input[name=min_ms]").evaluate("field => field.scrollWidth <= field.clientWidth")
+
+
+def test_the_way_back_leads_to_the_row_one_came_from(logged_in, live_server, project):
+    for number in range(40):
+        export(export_request(span(f"run {number}", attrs={"input.value": "question"})), project)
+    page = logged_in
+    page.goto(f"{live_server.url}/admin/traces/trace/?q=run")
+    page.click("a.title:text-is('run 3')")
+    page.wait_for_selector("[data-panel]")
+    page.click(".way-back a")
+    expect(page.locator("tr.is-current")).to_contain_text("run 3")
+    expect(page.locator("tr.is-current")).to_be_in_viewport()
+    assert page.input_value("#searchbar") == "run"
+    page.click("a.title:text-is('run 5')")
+    page.wait_for_selector("[data-panel]")
+    page.go_back()
+    page.wait_for_selector("#searchbar")
+    expect(page.locator("tr.is-current")).to_contain_text("run 5")

@@ -48,6 +48,19 @@ document.addEventListener("DOMContentLoaded", () => {
         rows[current].classList.add("is-current");
         rows[current].scrollIntoView({ block: "nearest" });
     };
+    // The address keeps the row that one left by, so that one finds it again on the way back.
+    const rowOf = (key) => rows.findIndex((row) => link(row)?.pathname.split("/").includes(key));
+    const left = decodeURIComponent(location.hash.slice(1));
+    if (left && rowOf(left) >= 0) choose(rowOf(left));
+    for (const [index, row] of rows.entries()) {
+        link(row)?.addEventListener("click", (event) => {
+            if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+            const key = link(row).pathname.split("/").find((part) => /^[0-9a-f-]{36}$/.test(part));
+            if (!key) return;
+            choose(index);
+            history.replaceState(history.state, "", `#${key}`);
+        });
+    }
     document.addEventListener("keydown", (event) => {
         if (tracing.isTyping(event)) {
             if (event.key === "Escape") event.target.blur();
