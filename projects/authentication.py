@@ -13,6 +13,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from projects.acquaintances import acquaintances
 from projects.known_keys import known_keys
 from projects.models import ApiKey, Project, ProjectMembership, hash_key
 from projects.request_context import project_id
@@ -57,6 +58,7 @@ def find_key(headers: Mapping[str, str]) -> ApiKey:
     for key in found:
         if key.is_usable:
             known_keys.remember(key, changes)
+            acquaintances.note(key.key_hash)
             return key
     reason = _why_unusable(found[0]) if found else describe_flaw(headers)
     known_keys.refuse(_refused_hash(texts), changes, reason)

@@ -19,6 +19,7 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase
 
+from projects.acquaintances import acquaintances
 from projects.models import ProjectMembership, SignInStamp
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,10 @@ class SessionAges:
             user, now = request.user, time.time()
             if user.is_authenticated and has_ended(request.session, user, now):
                 logout(request)
-            elif now - request.session.get(SEEN, 0) > settings.SESSION_IDLE_MINUTES * 60 / NOTED_SHARE:
+                return self.get_response(request)
+            if user.is_authenticated:
+                acquaintances.note(request.COOKIES[settings.SESSION_COOKIE_NAME])
+            if now - request.session.get(SEEN, 0) > settings.SESSION_IDLE_MINUTES * 60 / NOTED_SHARE:
                 note_use(request, int(now))
         return self.get_response(request)
 

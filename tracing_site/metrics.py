@@ -26,7 +26,9 @@ from rq import Worker
 
 from mlflow_sync.client import is_enabled
 from mlflow_sync.pull import mirror_lag
+from projects.acquaintances import acquaintances
 from projects.authentication import INVALID_KEY, InvalidKey, find_key
+from projects.models import hash_key
 from projects.request_context import project_id
 from projects.sent_keys import readings
 from traces.database_faults import database_fault
@@ -68,6 +70,7 @@ def may_read(request: HttpRequest) -> bool:
         token = settings.METRICS_TOKEN.encode()
         if not any(hmac.compare_digest(text.encode(), token) for text in readings(request.headers)):
             raise InvalidKey(INVALID_KEY, "the metrics need METRICS_TOKEN as a bearer token")
+        acquaintances.note(hash_key(settings.METRICS_TOKEN))
         return True
     if not is_own_machine(request):
         raise InvalidKey(INVALID_KEY, "without METRICS_TOKEN only clients on the same machine may read the metrics")

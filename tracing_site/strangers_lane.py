@@ -1,4 +1,6 @@
-"""Two threads for requests without a key or a session: what anybody may ask for must not hold up whoever is known."""
+"""Two threads for requests without a key or a session that was let in lately: what anybody may ask for, and whatever
+keys and sessions they invent, must not hold up whoever is known.
+"""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -7,8 +9,11 @@ from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
+from django.http.cookie import parse_cookie
 
-from projects.sent_keys import sent_values
+from projects.acquaintances import acquaintances
+from projects.models import hash_key
+from projects.sent_keys import readings
 from tracing_site.page_headers import ALL_HEADERS
 
 Message = MutableMapping[str, Any]
@@ -32,7 +37,10 @@ class StrangersLane:
 
     def takes(self, scope: Scope) -> bool:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        return f"{settings.SESSION_COOKIE_NAME}=" not in headers.get("cookie", "") and not sent_values(headers)
+        texts = [hash_key(text) for text in readings(headers)]
+        if cookie := headers.get("cookie"):
+            texts.append(parse_cookie(cookie).get(settings.SESSION_COOKIE_NAME, ""))
+        return not any(acquaintances.knows(text) for text in texts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = str((scope.get("client") or ("",))[0])

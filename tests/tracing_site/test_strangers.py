@@ -10,7 +10,10 @@ import time
 import psutil
 import pytest
 import requests
+from django.contrib.auth.models import User
 
+from projects.acquaintances import Acquaintances
+from projects.models import hash_key
 from tests import servers
 from tests.builders import export_request, span
 from tracing_site.strangers_lane import MAX_REQUESTS_OF_ADDRESS, StrangersLane
@@ -19,13 +22,13 @@ CONNECTIONS = 16
 # Sends GET to a path without end over so many connections; RND in it is another text each time.
 FLOOD = f"""
 import http.client, itertools, sys, threading
-port, path = int(sys.argv[1]), sys.argv[2]
+port, path, header = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 def send(number):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     for turn in itertools.count():
         try:
-            asked = path.replace("RND", f"{{number}}-{{turn}}")
-            connection.request("GET", asked, headers={{"Accept-Encoding": "gzip"}})
+            asked, name, value = (text.replace("RND", f"{{number}}-{{turn}}") for text in (path, *header.split(": ")))
+            connection.request("GET", asked, headers={{"Accept-Encoding": "gzip", name: value}})
             connection.getresponse().read()
         except (OSError, http.client.HTTPException):
             connection.close()
@@ -74,12 +77,18 @@ def median_seconds(call, *arguments):
 
 
 @pytest.mark.parametrize(
-    "path", ["/docs/json?x=RND", "/docs/yaml?x=RND", "/docs", "/admin/login/?x=RND", "/RND", BUNDLE]
+    ("path", "header"),
+    [
+        *((path, "X-Nothing: 1") for path in ("/docs/json?x=RND", "/docs/yaml?x=RND", "/docs", "/RND", BUNDLE)),
+        ("/admin/login/?x=RND", "X-Nothing: 1"),
+        ("/admin/login/", "Cookie: sessionid=inventedRND"),
+        ("/v1/traces", "Authorization: Bearer inventedRND"),
+    ],
 )
-def test_others_hardly_notice_who_asks_without_end(site, path):
+def test_others_hardly_notice_who_asks_without_end(site, path, header):
     alone = median_seconds(send, site, span()), median_seconds(read, site)
     memory = psutil.Process(site.process.pid).memory_info().rss
-    flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(site.port), path])
+    flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(site.port), path, header])
     try:
         time.sleep(1)
         meanwhile = median_seconds(send, site, span()), median_seconds(read, site)
@@ -118,13 +127,55 @@ def scope(**headers):
     return {"type": "http", "client": ("10.0.0.1", 1), "headers": fields}
 
 
-def test_a_stranger_is_who_sends_neither_key_nor_session():
+@pytest.fixture
+def known(monkeypatch):
+    known = Acquaintances()
+    for module in (
+        "projects.authentication",
+        "projects.sessions",
+        "tracing_site.strangers_lane",
+        "tracing_site.metrics",
+    ):
+        monkeypatch.setattr(f"{module}.acquaintances", known)
+    return known
+
+
+def test_a_stranger_is_whose_key_or_session_was_not_let_in_lately(known, monkeypatch):
     lane = StrangersLane(None)
+    known.note(hash_key("right"))
+    known.note("session-of-hers")
     assert lane.takes(scope())
-    assert lane.takes(scope(cookie="csrftoken=x"))
-    assert not lane.takes(scope(cookie="csrftoken=x; sessionid=y"))
-    assert not lane.takes(scope(authorization="Bearer x"))
-    assert not lane.takes(scope(x_bee_authorization="x"))
+    assert lane.takes(scope(cookie="csrftoken=x; sessionid=invented"))
+    assert lane.takes(scope(authorization="Bearer invented"))
+    assert not lane.takes(scope(cookie="csrftoken=x; sessionid=session-of-hers"))
+    assert not lane.takes(scope(authorization="Bearer right"))
+    assert not lane.takes(scope(x_bee_authorization="right"))
+    now = time.monotonic()
+    monkeypatch.setattr("projects.acquaintances.time.monotonic", lambda: now + 3601)
+    assert lane.takes(scope(authorization="Bearer right"))
+
+
+def test_keys_sessions_and_the_token_of_the_metrics_become_known(known, client, key, settings):
+    lane = StrangersLane(None)
+    assert client.get("/v1/traces", headers={"authorization": f"Bearer {key}"}).status_code == 200
+    assert not lane.takes(scope(authorization=f"Bearer {key}"))
+    assert client.get("/v1/traces", headers={"authorization": "Bearer invented"}).status_code == 401
+    assert lane.takes(scope(authorization="Bearer invented"))
+    settings.METRICS_TOKEN = "a-token-for-prometheus"
+    assert client.get("/metrics", headers={"authorization": "Bearer a-token-for-prometheus"}).status_code == 200
+    assert not lane.takes(scope(authorization="Bearer a-token-for-prometheus"))
+    client.force_login(User.objects.create_superuser("somebody"))
+    session = client.cookies["sessionid"].value
+    assert lane.takes(scope(cookie=f"sessionid={session}"))
+    assert client.get("/admin/").status_code == 200
+    assert not lane.takes(scope(cookie=f"sessionid={session}"))
+
+
+def test_only_so_many_are_remembered(known, monkeypatch):
+    monkeypatch.setattr("projects.acquaintances.REMEMBERED", 3)
+    for number in (1, 2, 3, 1, 4):
+        known.note(str(number))
+    assert [number for number in range(1, 5) if known.knows(str(number))] == [1, 3, 4]
 
 
 def test_more_strangers_than_may_wait_are_asked_to_come_back(monkeypatch):
