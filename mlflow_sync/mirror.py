@@ -101,7 +101,7 @@ def _mirror_one(rows: Sequence[MlflowTrace], client: MlflowClient) -> int:
     """Send the one claimed row's trace: spans, then what it is listed by, then look whether it is there.
 
     OTLP goes first, because a trace whose spans are missing is an error page in MLflow, while spans without the rest
-    are a readable trace. Three queries, one for every 500 spans, and an update for each.
+    are a readable trace. Four queries, and for every page of spans (`span_pages`) four and an update.
     """
     (row,) = rows
     trace = Trace.objects.filter(pk=row.pk).first()

@@ -12,10 +12,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, UUIDField
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum, UUIDField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
 
 from spans.batches import KEYS_A_STATEMENT, batches
 from spans.models import Span, SpanLog
+from spans.payload import fitting, stored_bytes
 
 # What an event is made of
 _EVENT_FIELDS = ("trace_row_id", "span_id", "name", "severity_number", "time_unix_nano", "attributes", "body")
@@ -33,6 +36,10 @@ ERROR_SEVERITY = 17
 EVENTS = Q(name__gt="") | Q(severity_number__gte=ERROR_SEVERITY)
 
 
+EVENT_BYTES = stored_bytes("attributes", "body")
+LOG_BYTES = stored_bytes("attributes", "body", "resource", "scope", "warnings")
+
+
 def is_event(log: SpanLog) -> bool:
     """Whether the conventions read it; of a stored record `EVENTS` says the same."""
     return log.name != "" or log.severity_number >= ERROR_SEVERITY
@@ -46,16 +53,20 @@ def as_event(log: SpanLog) -> dict[str, Any]:
     return {"name": name, "time_unix_nano": log.time_unix_nano, "attributes": attributes}
 
 
-def load_logs(keys: Collection[UUID], span_ids: Collection[str] | None = None) -> LogEvents:
+def load_logs(keys: Collection[UUID], span_ids: Collection[str] | None = None, *, bounded: bool = False) -> LogEvents:
     """The events among the log records of these traces, in the order of time; where `span_ids` are no more than a
-    statement takes, only of these spans. One query for 5,000 traces.
+    statement takes, only of these spans; `bounded`, the first that an answer has room for. One query for 5,000 traces,
+    two if bounded.
     """
     found: LogEvents = {}
     for part in batches(keys):
         logs = SpanLog.objects.filter(EVENTS, trace_row__in=part).only(*_EVENT_FIELDS)
         if span_ids is not None and len(span_ids) <= KEYS_A_STATEMENT:
             logs = logs.filter(span_id__in=span_ids)
-        for log in logs.order_by("time_unix_nano", "position", "id"):
+        logs = logs.order_by("time_unix_nano", "position", "id")
+        if bounded:
+            logs = logs[: fitting(logs.values_list(EVENT_BYTES, flat=True))]
+        for log in logs:
             found.setdefault(log.trace_row_id, defaultdict(list))[log.span_id].append(as_event(log))
     return found
 
@@ -78,13 +89,19 @@ def which_have_logs(keys: Collection[UUID]) -> list[UUID]:
 
 
 def attach_logs(spans: Iterable[Span]) -> None:
-    """Set `logs` of these spans. One query, none where there are no spans."""
-    spans = list(spans)
-    if not spans:
-        return
-    found = load_logs({span.trace_row_id for span in spans}, {span.span_id for span in spans})
-    for span in spans:
-        span.logs = found.get(span.trace_row_id, {}).get(span.span_id, ())
+    """Set `logs` of these spans, as far as an answer has room: whoever has several spans has sized them with
+    `bytes_of_events`. For 5,000 spans one query, two where they have events; none without spans.
+    """
+    for part in batches(list(spans)):
+        found = load_logs({span.trace_row_id for span in part}, {span.span_id for span in part}, bounded=True)
+        for span in part:
+            span.logs = found.get(span.trace_row_id, {}).get(span.span_id, ())
+
+
+def bytes_of_events() -> Combinable:
+    """A column of a query of spans: the bytes of its events among the log records."""
+    own = SpanLog.objects.filter(EVENTS, trace_row=OuterRef("trace_row"), span_id=OuterRef("span_id")).order_by()
+    return Coalesce(Subquery(own.values("span_id").annotate(total=Sum(EVENT_BYTES)).values("total")), Value(0))
 
 
 def logs_of(trace_row_id: UUID, span_id: str | None = None) -> QuerySet[SpanLog]:
@@ -100,15 +117,17 @@ def is_full(count: int, *, of_span: bool) -> bool:
     return count >= (settings.MAX_LOGS_PER_SPAN if of_span else settings.MAX_LOGS_PER_TRACE)
 
 
-def kept_logs(span: Span) -> tuple[list[SpanLog], bool]:
-    """All log records of a span, and whether there may have been more that are not kept. One query, two where it has
-    some.
+def kept_logs(span: Span) -> tuple[list[SpanLog], int, bool]:
+    """The first log records of a span that an answer has room for, how many more are kept, and whether there may have
+    been others that are not kept. One query, three where it has some.
     """
-    logs = list(logs_of(span.trace_row_id, span.span_id))
-    is_cut = is_full(len(logs), of_span=True) or (
-        bool(logs) and is_full(logs_of(span.trace_row_id).count(), of_span=False)
+    kept = logs_of(span.trace_row_id, span.span_id)
+    sizes = list(kept.values_list(LOG_BYTES, flat=True))
+    logs = list(kept[: fitting(sizes)])
+    is_cut = is_full(len(sizes), of_span=True) or (
+        bool(sizes) and is_full(logs_of(span.trace_row_id).count(), of_span=False)
     )
-    return logs, is_cut
+    return logs, len(sizes) - len(logs), is_cut
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from projects.models import Project
 from projects.roles import project_ids
 from spans.logs import attach_logs, kept_logs
 from spans.models import Span
+from spans.payload import fitting
 from spans.project_tables import tables_for
 from spans.semconv import content
 from traces.came_from import CameFrom
@@ -28,7 +29,7 @@ from traces.clock_skew import shifts
 from traces.hotspots import slowest
 from traces.models import Trace
 from traces.panels import span_panels, trace_panels
-from traces.queries import MAX_SPANS, get_span, get_trace, load_spans, spans_of
+from traces.queries import CONTENT_BYTES, MAX_SPANS, get_span, get_trace, load_spans, spans_of
 from traces.session_pages import group_link
 from traces.span_detail import describe, error_text
 from traces.span_images import images
@@ -98,7 +99,7 @@ def _is_cut(trace: Trace) -> bool:
 
 
 def trace_page(request: HttpRequest, trace: Trace, listed: CameFrom) -> dict[str, Any]:
-    """The page's context. Three queries, whatever the number of spans, and two more where spans failed."""
+    """The page's context. Three queries, whatever the number of spans, and four more where spans failed."""
     waterfall = _load(request, trace)
     rows = waterfall.rows
     selected = request.GET.get("span", "")
@@ -135,13 +136,16 @@ def trace_page(request: HttpRequest, trace: Trace, listed: CameFrom) -> dict[str
 
 
 def with_messages(trace: Trace, rows: Sequence[Row[Any]]) -> list[tuple[Row[Any], str]]:
-    """Each row with what its error says, which may stand in an event, a log record or a result. Two queries."""
+    """Each row with what its error says, which may stand in an event, a log record or a result; of spans for which the
+    page has no room, their status message. Four queries.
+    """
     if not rows:
         return []
-    spans = list(spans_of(trace).filter(pk__in=[row.span.pk for row in rows]))
+    failed = spans_of(trace).filter(pk__in=[row.span.pk for row in rows]).order_by("pk")
+    spans = list(failed[: fitting(failed.values_list(CONTENT_BYTES, flat=True))])
     attach_logs(spans)
     said = {span.pk: error_text(content(span, tables=tables_for(trace.project)), span) for span in spans}
-    return [(row, said.get(row.span.pk, "")) for row in rows]
+    return [(row, said.get(row.span.pk, row.span.status_message)) for row in rows]
 
 
 def _has_services(waterfall: Waterfall[Any]) -> bool:
@@ -310,15 +314,15 @@ def _span_or_404(trace: Trace, span_id: str) -> Span:
 def span_panel(request: HttpRequest, trace: Trace, span_id: str) -> HttpResponse:
     """A fragment: everything about a span.
 
-    Three queries, one more where the span reports usage, and where it has log records. With `whole` "yes", long texts
+    Three queries, one more where the span reports usage, three where it has log records. With `whole` "yes", long texts
     are not cut.
     """
     span = _span_or_404(trace, span_id)
-    logs, logs_are_cut = kept_logs(span)
+    logs, unread_logs, logs_are_cut = kept_logs(span)
     context = {
         "trace": trace,
         "span": span,
-        "detail": describe(trace, span, logs),
+        "detail": describe(trace, span, logs, unread_logs),
         "panels": span_panels(request, trace, span),
         "logs_are_cut": logs_are_cut,
         "images": images(span),

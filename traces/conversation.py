@@ -14,8 +14,9 @@ from uuid import UUID
 from django.db.models import F, Q, QuerySet
 
 from spans.keys import INVALID_SPAN_ID
-from spans.logs import attach_logs
+from spans.logs import attach_logs, bytes_of_events
 from spans.models import Span
+from spans.payload import fitting, stored_bytes
 from spans.semconv import SpanContent
 from spans.semconv.messages import Message
 from spans.semconv.normalize import MODEL_CALLS
@@ -27,6 +28,7 @@ from traces.summary import ANSWERING_TYPES
 MAX_CALLS = 300
 # Threads that a call is compared with, the latest first.
 MAX_THREADS = 20
+CALL_BYTES = stored_bytes("attributes", "events") + bytes_of_events()
 
 
 @dataclass(slots=True)
@@ -53,18 +55,27 @@ class _Thread:
     keys: list[str]
 
 
-def load_calls(traces: Sequence[Trace]) -> tuple[dict[UUID, list[Span]], bool]:
-    """The model calls and roots of the traces, by trace and start, and whether there are more. Two queries."""
+def load_calls(before: Trace | None, traces: Sequence[Trace]) -> tuple[dict[UUID, list[Span]], bool]:
+    """The model calls and roots of the traces, by trace and start, and whether there are more: 300, or as many as an
+    answer has room for. Those of the trace before are left out where they would take the others' room. Four queries.
+    """
     found: dict[UUID, list[Span]] = defaultdict(list)
+    if before is not None:
+        traces = [before, *traces]
     if not traces:
         return found, False
     wanted = spans_of(*traces).filter(Q(span_type__in=MODEL_CALLS) | Q(parent_span_id__in=("", INVALID_SPAN_ID)))
     wanted = wanted.order_by(F("trace_row__start_time_unix_nano"), "trace_row", "start_time_unix_nano", "id")
-    spans = list(wanted.defer("links", "resource", "scope", "warnings")[: MAX_CALLS + 1])
+    sizes = list(wanted.values_list("trace_row", CALL_BYTES)[: MAX_CALLS + 1])
+    first, count = 0, fitting(size for _, size in sizes[:MAX_CALLS])
+    if before is not None and count < len(sizes[:MAX_CALLS]):
+        first = sum(key == before.pk for key, _ in sizes)
+        count = fitting(size for _, size in sizes[first:MAX_CALLS])
+    spans = list(wanted.defer("links", "resource", "scope", "warnings")[first : first + count])
     attach_logs(spans)
-    for span in spans[:MAX_CALLS]:
+    for span in spans:
         found[span.trace_row_id].append(span)
-    return found, len(spans) > MAX_CALLS
+    return found, len(sizes) > first + count
 
 
 def trace_before(members: QuerySet[Trace], traces: Sequence[Trace]) -> Trace | None:
@@ -81,11 +92,11 @@ def trace_before(members: QuerySet[Trace], traces: Sequence[Trace]) -> Trace | N
 def load(
     before: Trace | None, traces: Sequence[Trace], read: Callable[[Trace, Span], SpanContent]
 ) -> tuple[list[Chapter], bool]:
-    """The chapters of a page of traces, and whether it has more calls than are read. One query.
+    """The chapters of a page of traces, and whether it has more calls than are read. Four queries.
 
     `before` is read as well, because the page's first trace repeats what was said until then.
     """
-    spans, is_cut = load_calls([before, *traces] if before else traces)
+    spans, is_cut = load_calls(before, traces)
     found = chapters([before, *traces] if before else traces, spans, read)
     return (found[1:] if before else found), is_cut
 

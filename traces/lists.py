@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 
 from projects.models import AuditEvent, Project
 from spans.models import Span, SpanLog
+from spans.payload import fitting
 from spans.semconv.fields import stored_id
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
 
@@ -237,15 +238,30 @@ def page(
     queryset: QuerySet[M], ordering: Ordering, limit: int, after: Position | None = None, offset: int = 0
 ) -> Page[M]:
     """At most `limit` rows, from behind a position or an offset. One query."""
+    found: list[Any] = list(_in_order(queryset, ordering, after)[offset : offset + limit + 1])
+    return _page(found[:limit], has_more=len(found) > limit)
+
+
+def bounded_page(
+    queryset: QuerySet[M], ordering: Ordering, limit: int, size: Combinable, after: Position | None = None
+) -> Page[M]:
+    """At most `limit` rows, as many as an answer has room for: `size` is a row's number of bytes. Two queries."""
+    ordered = _in_order(queryset, ordering, after)
+    sizes = list(ordered.values_list(size, flat=True)[: limit + 1])
+    count = fitting(sizes[:limit])
+    return _page(list(ordered[:count]), has_more=len(sizes) > count)
+
+
+def _in_order(queryset: QuerySet[M], ordering: Ordering, after: Position | None) -> QuerySet[M]:
     queryset = queryset.annotate(sort_value=ordering.expression)
     if after is not None:
         queryset = queryset.filter(beyond(after, "sort_value", ordering.descending))
     sign = "-" if ordering.descending else ""
-    found: list[Any] = list(queryset.order_by(f"{sign}sort_value", f"{sign}pk")[offset : offset + limit + 1])
-    if len(found) <= limit:
-        return Page(found, None)
-    last = found[limit - 1]
-    return Page(found[:limit], Position(last.sort_value, last.pk))
+    return queryset.order_by(f"{sign}sort_value", f"{sign}pk")
+
+
+def _page(rows: list[Any], has_more: bool) -> Page[Any]:
+    return Page(rows, Position(rows[-1].sort_value, rows[-1].pk) if has_more and rows else None)
 
 
 def count_up_to_limit(queryset: QuerySet[Any]) -> int:

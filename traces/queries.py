@@ -7,13 +7,15 @@ from uuid import UUID
 
 import orjson
 from django.db import transaction
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, Q, QuerySet, Sum, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Length
 
 from projects.models import Project
 from spans.keys import span_row_key
-from spans.logs import attach_logs
+from spans.logs import attach_logs, bytes_of_events
 from spans.models import Span, SpanLog
+from spans.payload import fitting, stored_bytes
 from traces import rollup
 from traces.models import Trace
 from traces.tombstones import bury
@@ -26,6 +28,11 @@ MAX_LISTED_CHARACTERS = 250_000
 SPANS_A_PAGE = 500
 # The columns that hold a span's payload; without them a row is a few hundred bytes.
 PAYLOAD_FIELDS = ("attributes", "events", "links", "resource", "scope", "warnings")
+PAYLOAD_BYTES = stored_bytes(*PAYLOAD_FIELDS)
+# With the log records that `attach_logs` reads
+CONTENT_BYTES = PAYLOAD_BYTES + bytes_of_events()
+# Of trees no more is read.
+TREE_BYTES = stored_bytes("attributes")
 
 _OTEL_TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 
@@ -121,27 +128,41 @@ def io_span(trace: Trace, field: str) -> Span | None:
 def load_spans(trace: Trace, payload: bool) -> list[Span]:
     """The trace's spans by start and key, at most its first 10,000.
 
-    One query; without the payload the JSON columns are deferred.
+    One query; without the payload the JSON columns are deferred. Who wants it has asked for `total_bytes`.
     """
     spans = spans_of(trace).order_by("start_time_unix_nano", "id")
     return list((spans if payload else spans.defer(*PAYLOAD_FIELDS))[:MAX_SPANS])
 
 
 def span_pages(trace: Trace) -> Iterator[list[Span]]:
-    """All of the trace's spans with their payload, in the order of their keys. A query a page, none left open."""
-    spans = spans_of(trace).order_by("pk")
-    page = list(spans[:SPANS_A_PAGE])
-    while page:
+    """All of the trace's spans with their payload, in the order of their keys: 500 a page, or as many as an answer has
+    room for with their log records. Two queries a page and one, none left open.
+    """
+    rest = spans = spans_of(trace).order_by("pk")
+    while sizes := list(rest.values_list(CONTENT_BYTES, flat=True)[:SPANS_A_PAGE]):
+        page = list(rest[: fitting(sizes)])
+        if not page:  # deleted meanwhile
+            return
         yield page
-        page = list(spans.filter(pk__gt=page[-1].pk)[:SPANS_A_PAGE]) if len(page) == SPANS_A_PAGE else []
+        rest = spans.filter(pk__gt=page[-1].pk)
 
 
-def load_spans_of(traces: Collection[Trace]) -> dict[UUID, list[Span]]:
-    """The spans of several traces with their payload, by trace, each by start and key. One query."""
+def load_trees(traces: Collection[Trace], runs: Collection[UUID]) -> dict[UUID, list[Span]]:
+    """The spans of several traces without their payload, by trace, each by start and key; of the traces in `runs`,
+    which are seen as runs of a framework, with their attributes. At most two queries.
+    """
     found: dict[UUID, list[Span]] = {trace.pk: [] for trace in traces}
-    for span in spans_of(*traces).order_by("start_time_unix_nano", "id"):
-        found[span.trace_row_id].append(span)
+    for is_run in (False, True):
+        part = [trace for trace in traces if (trace.pk in runs) == is_run]
+        unread = [name for name in PAYLOAD_FIELDS if not is_run or name != "attributes"]
+        for span in spans_of(*part).defer(*unread).order_by("start_time_unix_nano", "id") if part else ():
+            found[span.trace_row_id].append(span)
     return found
+
+
+def total_bytes(rows: QuerySet[Span] | QuerySet[SpanLog], size: Combinable) -> int:
+    """How many bytes the rows hold, each measured by `size`. One query."""
+    return rows.order_by().annotate(size=size).aggregate(total=Sum("size"))["total"] or 0
 
 
 def spans_of(*traces: Trace) -> QuerySet[Span]:

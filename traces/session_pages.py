@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -173,7 +174,7 @@ class ShownChapter:
 
 
 def session_page(request: HttpRequest) -> dict[str, Any]:
-    """A session's traces with what was said in them. Seven queries at most."""
+    """A session's traces with what was said in them. Ten queries at most."""
     group = _find(request, SESSIONS)
     traces, before, more = _page_of(request, SESSIONS, group)
     chapters, is_cut = conversation.load(
@@ -185,6 +186,7 @@ def session_page(request: HttpRequest) -> dict[str, Any]:
         "chapters": [_shown(chapter) for chapter in chapters],
         "is_cut": is_cut,
         "max_calls": conversation.MAX_CALLS,
+        "max_bytes": settings.MAX_ANSWER_BYTES,
         **_pages(request, traces, before, more),
     }
 

@@ -266,11 +266,13 @@ def _severity(number: int) -> str:
     return SEVERITIES[(number - 1) // 4] if 1 <= number <= 24 else ""
 
 
-def describe(trace: Trace, span: Span, logs: Sequence[SpanLog] = ()) -> SpanDetail:
-    """Everything the panel shows. The span has its payload."""
+def describe(trace: Trace, span: Span, logs: Sequence[SpanLog] = (), unread_logs: int = 0) -> SpanDetail:
+    """Everything the panel shows. The span has its payload; so many log records more are kept of it."""
     scope = span.scope or {}
     resource = (span.resource or {}).get("attributes") or {}
     found = content(span, resource, tables_for(trace.project))
+    shown_logs = first(logs, lambda log: _log(span, log))
+    shown_logs.hidden += unread_logs
     return SpanDetail(
         facts=_facts(trace, span, found),
         error=_error(span, found),
@@ -278,7 +280,7 @@ def describe(trace: Trace, span: Span, logs: Sequence[SpanLog] = ()) -> SpanDeta
         sections=_sections(found),
         attributes=attribute_rows(span.attributes),
         events=first(span.events, lambda event: _event(span, event)),
-        logs=first(logs, lambda log: _log(span, log)),
+        logs=shown_logs,
         links=first(
             span.links,
             lambda link: Link(

@@ -44,6 +44,16 @@ def invalid_argument(message: str, reason: str = "") -> ApiError:
     return ApiError(400, "INVALID_ARGUMENT", message, reason)
 
 
+def too_large(what: str, held: int, reason: str) -> ApiError:
+    """413: an answer in one piece would hold more bytes than an answer may."""
+    return ApiError(
+        413,
+        "ANSWER_TOO_LARGE",
+        f"{what} is for at most {settings.MAX_ANSWER_BYTES} bytes of stored payload, and there are {held}",
+        reason,
+    )
+
+
 def no_such_trace(identifier: str) -> ApiError:
     """404 with Retry-After, because the trace may be on its way."""
     return ApiError(

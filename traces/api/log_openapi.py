@@ -4,7 +4,7 @@ from drf_spectacular.utils import OpenApiResponse
 
 from traces.api import parameters as p
 from traces.api.log_serializers import LogListSerializer
-from traces.api.openapi import ANY_ID, answers, ok, operation
+from traces.api.openapi import ANY_ID, SHORT_PAGE, answers, ok, operation
 
 TRACE_LOGS = (
     p.string("span_id", "Only those of this span."),
@@ -27,9 +27,10 @@ list_trace_logs = operation(
     "trace",
     "List the log records of a trace",
     ANY_ID
-    + "By time: events, exceptions and plain lines that were sent to `/v1/logs` with the trace's id and a span's.",
+    + "By time: events, exceptions and plain lines that were sent to `/v1/logs` with the trace's id and a span's. "
+    + SHORT_PAGE.format("next_offset"),
     answers(
-        ok(LogListSerializer, "A page.", {"results": [LOG], "total_count": 1, "is_full": False}),
+        ok(LogListSerializer, "A page.", {"results": [LOG], "total_count": 1, "next_offset": None, "is_full": False}),
         400,
         404,
     ),
@@ -56,5 +57,6 @@ get_trace_otlp_logs = operation(
         },
         400,
         404,
+        413,
     ),
 )

@@ -23,6 +23,9 @@ class LogSerializer(serializers.Serializer[Any]):
 class LogListSerializer(serializers.Serializer[Any]):
     results = LogSerializer(many=True)
     total_count = serializers.IntegerField(help_text="Log records that are kept of the trace or the span.")
+    next_offset = serializers.IntegerField(
+        allow_null=True, help_text="Where the next page begins, for `offset`; null on the last page."
+    )
     is_full = serializers.BooleanField(
         help_text="Whether a limit of the span or the trace is reached, so that further ones are counted and not kept."
     )

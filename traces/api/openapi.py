@@ -165,6 +165,10 @@ ERRORS = {
             )
         ],
     ),
+    413: OpenApiResponse(
+        ErrorSerializer,
+        "In one piece the answer would hold more payload than MAX_ANSWER_BYTES; `reason` says what to read instead.",
+    ),
     415: OpenApiResponse(ErrorSerializer, "The body is not application/json."),
     500: OpenApiResponse(ErrorSerializer, "An error of the server."),
     503: OpenApiResponse(ErrorSerializer, "The database can't be reached. Try again after `Retry-After` seconds."),
@@ -194,6 +198,7 @@ def ok(serializer: Any, description: str, example: Any) -> dict[int, OpenApiResp
 
 
 ANY_ID = "An id is the framework's own (BeeAI's 8 characters) or the OpenTelemetry trace id (32 hex digits, any case). "
+SHORT_PAGE = "A page ends early where its rows are large (MAX_ANSWER_BYTES): go on by `{}`. "
 _VIEWS = "By its framework id a trace shows that run of the framework only, by its OpenTelemetry id all spans."
 
 list_traces = operation(
@@ -201,7 +206,7 @@ list_traces = operation(
     "trace",
     "List traces",
     "Newest first. All filters must hold. Follow `next` to read everything exactly once.",
-    answers(ok(TraceListSerializer, "A page.", {"results": [TRACE_IN_LIST], "total_count": 1, "next": None}), 400),
+    answers(ok(TraceListSerializer, "A page.", {"results": [TRACE_IN_LIST], "total_count": 1, "next": None}), 400, 413),
     TRACE_LIST,
 )
 get_trace = operation(
@@ -209,7 +214,7 @@ get_trace = operation(
     "trace",
     "Get a trace",
     ANY_ID + _VIEWS,
-    answers(ok(TraceResultSerializer, "The trace.", {"result": TRACE}), 400, 404),
+    answers(ok(TraceResultSerializer, "The trace.", {"result": TRACE}), 400, 404, 413),
     TRACE_INCLUDES,
 )
 delete_trace = operation(
@@ -235,8 +240,8 @@ list_trace_spans = operation(
     "list_trace_spans",
     "span",
     "List the spans of a trace",
-    ANY_ID + _VIEWS + " By start. An unknown id has no spans.",
-    answers(ok(spans.TraceSpansSerializer, "A page.", {"results": [SPAN], "total_count": 1, "next": None}), 400),
+    ANY_ID + _VIEWS + " By start. An unknown id has no spans. " + SHORT_PAGE.format("next"),
+    answers(ok(spans.TraceSpansSerializer, "A page.", {"results": [SPAN], "total_count": 1, "next": None}), 400, 413),
     TRACE_SPANS,
 )
 get_span = operation(
@@ -276,5 +281,6 @@ get_trace_otlp = operation(
         },
         400,
         404,
+        413,
     ),
 )

@@ -100,7 +100,9 @@ class ChapterSerializer(serializers.Serializer[Any]):
 
 class ConversationSerializer(serializers.Serializer[Any]):
     chapters = ChapterSerializer(many=True, help_text="One for each trace of this page, in their order.")
-    is_cut = serializers.BooleanField(help_text="This page has more than 300 model calls; the first are read.")
+    is_cut = serializers.BooleanField(
+        help_text="This page has more than 300 model calls or more bytes than MAX_ANSWER_BYTES; the first are read."
+    )
 
 
 class _TracesMixin(serializers.Serializer[Any]):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db.models.expressions import Combinable
 from django.http import HttpResponse
 from django.utils.module_loading import import_string
 from rest_framework.request import Request
@@ -26,7 +27,7 @@ from traces import queries
 from traces.api import bee, cursors, openapi, trees
 from traces.api import parameters as p
 from traces.api.encoding import AnyAccept, JSONParser, JSONRenderer
-from traces.api.errors import ApiError, check_escapes, invalid_argument, no_such_trace
+from traces.api.errors import ApiError, check_escapes, invalid_argument, no_such_trace, too_large
 from traces.api.serializers import TraceSerializer, TraceView
 from traces.api.span_serializers import (
     SpanContentView,
@@ -44,6 +45,7 @@ from traces.lists import (
     Position,
     SpanFilters,
     TraceFilters,
+    bounded_page,
     count_up_to_limit,
     in_projects,
     page,
@@ -99,6 +101,18 @@ def check_size(traces: Sequence[Trace], what: str) -> None:
         )
 
 
+def check_bytes(traces: Sequence[Trace], size: Combinable, what: str) -> None:
+    """Raises ApiError (413) where the spans hold too much for an answer in one piece. One query, none of no trace."""
+    held = queries.total_bytes(queries.spans_of(*traces), size) if traces else 0
+    if held > settings.MAX_ANSWER_BYTES:
+        raise too_large(
+            what,
+            held,
+            "Ask for fewer traces, or read GET /v1/traces/{trace_id}/spans page by page, by the OTel trace id"
+            + (f": {traces[0].trace_id}." if len(traces) == 1 else "."),
+        )
+
+
 def otlp_answer(request: Request, data: Any) -> HttpResponse:
     """The message in the encoding that is asked for by Accept, else as JSON."""
     wants_protobuf = "protobuf" in request.META.get("HTTP_ACCEPT", "").lower()
@@ -144,7 +158,9 @@ class TracesView(ExportTracesMixin, ApiView):
         ]
         if values["include_tree"]:
             check_size(traces, "querystring/include_tree")
-            spans = queries.load_spans_of(traces)
+            runs = [trace for trace in traces if trace.framework_trace_id]
+            check_bytes(runs, queries.TREE_BYTES, "querystring/include_tree")
+            spans = queries.load_trees(traces, {trace.pk for trace in runs})
             for view in views:
                 view.tree = tree_of(view, spans[view.trace.pk])
         return views
@@ -175,6 +191,7 @@ class TraceDetailView(ApiView):
             view.mlflow = mirror_states([trace], values["include_mlflow_tree"]).get(trace.pk)
         if values["include_tree"]:
             check_size([trace], "querystring/include_tree")
+            check_bytes([trace] if main else [], queries.TREE_BYTES, "querystring/include_tree")
             view.tree = self.tree(view, id)
         return Response({"result": TraceSerializer(view).data})
 
@@ -189,7 +206,7 @@ class TraceDetailView(ApiView):
         return str(getattr(found, f"trace_{field}" if is_told else f"{field}_text") or preview)
 
     def tree(self, view: TraceView, identifier: str) -> list[dict[str, Any]]:
-        spans = queries.load_spans(view.trace, payload=view.main is not None)
+        spans = queries.load_trees([view.trace], [view.trace.pk] if view.main else [])[view.trace.pk]
         return trees.tree_of_all(spans) if view.trace.trace_id == identifier.lower() else tree_of(view, spans)
 
     @openapi.delete_trace
@@ -213,7 +230,7 @@ class TraceSpansView(ApiView):
             return Response({"results": [], "total_count": 0, "next": None})
         if trace.trace_id == trace_id.lower():
             total = trace.span_count
-            found = page(queries.spans_of(trace), ordering, values["limit"], after)
+            found = bounded_page(queries.spans_of(trace), ordering, values["limit"], queries.CONTENT_BYTES, after)
         else:
             members = self.members(trace, trace_id)
             total = len(members)
@@ -235,6 +252,7 @@ class TraceSpansView(ApiView):
     def members(self, trace: Trace, framework_trace_id: str) -> list[Span]:
         """The spans of the framework's run; all, where the trace holds no such run."""
         check_size([trace], "a framework's trace id")
+        check_bytes([trace], queries.CONTENT_BYTES, "a framework's trace id")
         spans = queries.load_spans(trace, payload=True)
         run = bee.find_run(spans, framework_trace_id)
         return run.members if run else spans
@@ -271,6 +289,7 @@ class TraceOtlpView(ApiView):
     def get(self, request: Request, trace_id: str) -> HttpResponse:
         trace = find_trace(request, trace_id)
         check_size([trace], "an export in one piece")
+        check_bytes([trace], queries.PAYLOAD_BYTES, "an export in one piece")
         return otlp_answer(request, traces_data(trace.trace_id, queries.load_spans(trace, payload=True)))
 
 

@@ -14,8 +14,10 @@ QUERIES = {
     "/v1/traces?q=span&min_tokens=0&ordering=-tokens": 4,
     "/v1/traces/{id}": 3,  # key, trace, main span
     "/v1/traces/{id}?include_tree=true&include_mlflow=true": 5,
-    "/v1/traces/{id}/spans": 4,  # key, trace, spans, log records
-    "/v1/traces/{id}/otlp": 3,
+    "/v1/traces/{id}/spans": 5,  # key, trace, sizes, spans, log records
+    "/v1/traces/{id}/otlp": 4,  # key, trace, size, spans
+    "/v1/traces/{id}/logs": 4,  # key, trace, count, sizes
+    "/v1/traces/{id}/otlp-logs": 4,
     "/v1/spans": 3,  # key, project, page
     "/v1/spans?trace_id={id}": 4,
 }

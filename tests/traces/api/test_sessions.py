@@ -252,7 +252,7 @@ QUERIES = {
     "/v1/users": 5,
     "/v1/sessions?id=s": 4,
     "/v1/sessions/s": 5,  # key, projects, newest trace, totals, traces
-    "/v1/sessions/s?include_conversation=true": 8,  # the trace before, calls, log records
+    "/v1/sessions/s?include_conversation=true": 9,  # the trace before, sizes, calls, log records
     "/v1/users/u": 5,
     "/v1/traces/{trace_id}/usage": 3,
 }
