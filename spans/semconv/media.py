@@ -37,11 +37,13 @@ _ANNOUNCED = re.compile(
     r"data:(?P<data>[\w.+-]{1,60}/[\w.+-]{1,60})?(?:;[\w-]{1,40}=[\w.-]{1,60})*;base64,(?:\\?[rn]|[A-Za-z0-9+/=_-])*+"
     r"|(?<![\w+/=-])(?:iVBORw0KGgo|/9j/[24]|R0lGOD[dl]h|UklGR[\w+/]{2}|JVBERi0)[A-Za-z0-9+/_-]{20,}+=*+"
 )
-_ANNOUNCEMENTS = (";base64,", "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0", "\\x")
+_ANNOUNCEMENTS = (";base64,", "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0", "\\x", "Buffer")
 # Bytes as Python prints them, in a text or in a JSON text, whole or cut off; text with a few of them stays.
 _LITERAL = re.compile(r"""(?<!\w)b(\\?['"])((?:(?!\1)(?:\\{1,2}.|[^\\]))*+)(?:\1|\\*\Z)""", re.DOTALL)
 _ESCAPE = re.compile(r"\\{1,2}(?:x[0-9a-f]{2}|.)", re.DOTALL)
 MIN_ESCAPES = 20
+# Bytes as Node.js writes them into JSON
+_BUFFER = re.compile(r"""\{\s*(\\*")type\1:\s*\1Buffer\1,\s*\1data\1:\s*\[([\d,\s]*+)\]?\s*\}?""")
 # What base64 of each format begins with
 _FORMATS = {
     "iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp",
@@ -116,12 +118,14 @@ def _digits(text: str) -> bytes:
 
 def without_bytes_in_text(text: str) -> str:
     """A text with every run of base64 replaced by what it is: [image/png, 12 KB]. Data URIs of any length, others
-    from 200 digits on, wrapped in lines or not, whole or cut off; and bytes as Python prints them.
+    from 200 digits on, wrapped in lines or not, whole or cut off; and bytes as Python and Node.js print them.
     """
     if any(mark in text for mark in _ANNOUNCEMENTS):
         text = _ANNOUNCED.sub(lambda match: _label(match["data"] or "", match[0][match[0].find(",") + 1 :]), text)
     if "\\x" in text:
         text = _LITERAL.sub(_literal_label, text)
+    if "Buffer" in text:
+        text = _BUFFER.sub(_buffer_label, text)
     pieces: list[str] = []
     done = 0
     window = _window_of_digits(text, 0)
@@ -182,6 +186,12 @@ def _literal_label(match: re.Match[str]) -> str:
     return f"[{len(_ESCAPE.sub('.', match[2]))} bytes]"
 
 
+def _buffer_label(match: re.Match[str]) -> str:
+    """[4 bytes] of {"type": "Buffer", "data": [137, 80, 78, 71]}, quoted as its keys are."""
+    numbers = match[2].strip()
+    return f"{match[1]}[{numbers.count(',') + 1 if numbers else 0} bytes]{match[1]}"
+
+
 def _label(mime_type: str, digits: str) -> str:
     mime_type = mime_type or next((name for start, name in _FORMATS.items() if digits.startswith(start)), "base64")
     size = len(digits) * 3 // 4
@@ -195,6 +205,8 @@ def without_bytes(value: Any) -> Any:
     if isinstance(value, dict):
         if len(value) == 1 and isinstance(held := value.get("$bytes"), str):
             return f"[{len(held) * 3 // 4} bytes]"
+        if value.keys() == {"type", "data"} and value["type"] == "Buffer" and isinstance(value["data"], list):
+            return f"[{len(value['data'])} bytes]"
         cleaned = {key: without_bytes(item) for key, item in value.items()}
         return cleaned if any(cleaned[key] is not item for key, item in value.items()) else value
     if isinstance(value, list):

@@ -12,6 +12,7 @@ from spans.semconv.conventions.beeai import BEEAI
 from spans.semconv.conventions.beeai_openinference import BEEAI_OPENINFERENCE
 from spans.semconv.conventions.claude_code import CLAUDE_CODE
 from spans.semconv.conventions.codex import CODEX
+from spans.semconv.conventions.copilot import COPILOT
 from spans.semconv.conventions.crewai import CREWAI, CREWAI_OPENLLMETRY
 from spans.semconv.conventions.gemini_cli import GEMINI_CLI
 from spans.semconv.conventions.genkit import GENKIT
@@ -60,6 +61,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     CLAUDE_CODE,
     CODEX,
     GEMINI_CLI,
+    COPILOT,
     LITELLM,
     LIVEKIT,
     PIPECAT,

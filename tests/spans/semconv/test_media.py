@@ -17,6 +17,7 @@ PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + _random.randbytes(3000
 BYTES = _random.randbytes(3000)
 BASE64 = base64.b64encode(BYTES).decode()
 HIGH_BYTES = bytes(_random.randrange(128, 256) for _ in range(300))
+NODE_BYTES = {"type": "Buffer", "data": [137, 80, 78]}
 WRAPPED = base64.encodebytes(BYTES).decode()
 IMAGE_BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 
@@ -40,8 +41,12 @@ IMAGE_BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "imag
         (json.dumps({"data": repr(HIGH_BYTES)}), '{"data": "[300 bytes]"}'),
         (repr({"image": HIGH_BYTES + b"'"}), "{'image': [301 bytes]}"),
         (repr(HIGH_BYTES)[:203], "[50 bytes]"),
+        (json.dumps({"file": NODE_BYTES, "n": 1}), '{"file": "[3 bytes]", "n": 1}'),
+        (json.dumps(NODE_BYTES, separators=(",", ":")), '"[3 bytes]"'),
+        (json.dumps(json.dumps(NODE_BYTES)), r'"\"[3 bytes]\""'),
+        (json.dumps(NODE_BYTES)[:-7], '"[2 bytes]"'),
     ],
-    ids=range(16),
+    ids=range(20),
 )
 def test_base64_is_replaced_by_what_it_is(text, expected):
     assert without_bytes_in_text(text) == expected
@@ -77,6 +82,7 @@ def test_values_lose_their_bytes_at_any_depth_and_what_has_none_stays_the_same_o
     assert without_bytes(clean) is clean
     assert without_bytes({"a": [{"b": PNG}], "c": 1}) == {"a": [{"b": "[image/png, 3 KB]"}], "c": 1}
     assert without_bytes({"$bytes": BASE64}) == "[3000 bytes]"
+    assert without_bytes([NODE_BYTES]) == ["[3 bytes]"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,8 @@ def test_values_lose_their_bytes_at_any_depth_and_what_has_none_stays_the_same_o
         "b'\\x",
         "b'\\",
         'b"\\x89',
+        '{"type": "Buffer", "data": [1, ',
+        '\\"Buffer',
     ],
 )
 def test_looking_for_bytes_takes_time_in_proportion_to_the_text(hostile):

@@ -202,3 +202,32 @@ def test_an_answer_in_json_stays_the_text_that_it_is():
         attributes = {"gen_ai.operation.name": "chat", **answer}
         record = span("chat", attributes, scope="x")
         assert (record.output_preview, content(record).output) == (text, text)
+
+
+def test_copilots_chat_is_the_session_and_its_request_the_input():
+    chat = {"copilot_chat.chat_session_id": "chat-1"}
+    agent = span(
+        "invoke_agent Inline Chat",
+        {"gen_ai.operation.name": "invoke_agent", "copilot_chat.user_request": "Rename it", **chat},
+        scope="copilot-chat",
+    )  # fmt: skip
+    call = span(
+        "chat gpt-5", {"gen_ai.operation.name": "chat", "gen_ai.conversation.id": "c", **chat},
+        scope="copilot-chat", span_id="2", parent="1",
+    )  # fmt: skip
+    found = summarize([agent, call])
+    assert (found.session_id, found.input_preview) == ("chat-1", "Rename it")
+    assert [record.session_id for record in (agent, call)] == ["chat-1", "chat-1"]
+
+
+def test_a_hook_of_copilot_is_a_step_that_may_fail():
+    hook = {"gen_ai.operation.name": "execute_hook", "copilot_chat.hook_type": "PreToolUse"}
+    facts = {
+        "copilot_chat.hook_input": "ls",
+        "copilot_chat.hook_output": "denied",
+        "copilot_chat.hook_result_kind": "error",
+    }
+    failed = span("execute_hook PreToolUse", hook | facts, scope="copilot-chat")
+    assert (failed.span_type, failed.is_error) == ("CHAIN", True)
+    assert (failed.input_preview, failed.output_preview) == ("ls", "denied")
+    assert not span("execute_hook PreToolUse", hook | {"copilot_chat.hook_result_kind": "success"}, scope="x").is_error
