@@ -14,6 +14,7 @@ from spans.rule_models import MappingRule as MappingRule
 from spans.rule_models import ModelPrice as ModelPrice
 from spans.semconv.evaluation import EVALUATION_EVENT
 from spans.semconv.failures import control_flow
+from spans.span_types import SpanKind as SpanKind
 from spans.span_types import SpanType as SpanType
 
 
@@ -61,17 +62,6 @@ class IdentifierField(ShortTextField):
 def utc_today() -> datetime.date:
     """The current day, UTC."""
     return datetime.datetime.now(datetime.UTC).date()
-
-
-class SpanKind(models.IntegerChoices):
-    """OpenTelemetry's SpanKind; other numbers are stored as they came."""
-
-    UNSPECIFIED = 0
-    INTERNAL = 1
-    SERVER = 2
-    CLIENT = 3
-    PRODUCER = 4
-    CONSUMER = 5
 
 
 class StatusCode(models.IntegerChoices):

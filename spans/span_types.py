@@ -1,6 +1,17 @@
-"""The types of spans; apart from the table, because the conventions know them too."""
+"""The kinds and types of spans; apart from the table, because the conventions know them too."""
 
-from django.db.models import TextChoices
+from django.db.models import IntegerChoices, TextChoices
+
+
+class SpanKind(IntegerChoices):
+    """OpenTelemetry's SpanKind; other numbers are stored as they came."""
+
+    UNSPECIFIED = 0
+    INTERNAL = 1
+    SERVER = 2
+    CLIENT = 3
+    PRODUCER = 4
+    CONSUMER = 5
 
 
 class SpanType(TextChoices):

@@ -8,7 +8,7 @@ Source: jaegertracing/jaeger, internal/adjuster ("ClockSkew").
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from spans.models import SpanKind
+from spans.span_types import SpanKind
 from traces.tree import TimedSpan, TraceTree, assemble, bounds
 
 # What two clocks that are kept in step may differ by: nothing to tell anybody about.

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol
 
-from spans.models import SpanKind
 from spans.semconv.failures import STATUS_UNSET
+from spans.span_types import SpanKind
 
 # Spans that are one call to something else; what is inside them is the call's own affair.
 CALL_TYPES = frozenset(("LLM", "CHAT_MODEL", "EMBEDDING", "RERANKER", "RETRIEVER", "TOOL"))

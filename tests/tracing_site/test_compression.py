@@ -31,7 +31,7 @@ def test_the_read_api_is_compressed(client, key, trace_id, path):
     assert all("Accept-Encoding" in answer.headers["Vary"] for answer in (plain, packed))
 
 
-@pytest.mark.parametrize("url", ["/docs", "/docs/redoc", "/docs/json", "/docs/yaml", "/admin/login/"])
+@pytest.mark.parametrize("url", ["/docs/json", "/docs/yaml", "/admin/login/"])
 def test_pages_and_the_openapi_document_are_compressed(client, db, url):
     packed = client.get(url, headers={"Accept-Encoding": "gzip"})
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -39,7 +39,7 @@ def test_pages_and_the_openapi_document_are_compressed(client, db, url):
 
 
 def test_the_size_of_a_page_varies_so_that_it_tells_no_secret(client, db):
-    sizes = {len(client.get("/docs/json", headers={"Accept-Encoding": "gzip"}).content) for _ in range(20)}
+    sizes = {len(client.get("/admin/login/", headers={"Accept-Encoding": "gzip"}).content) for _ in range(20)}
     assert len(sizes) > 1
 
 

@@ -10,9 +10,16 @@ from django.db import connection, connections
 from django.db.utils import OperationalError
 
 from tests.servers import free_port
+from traces import database_faults
 from tracing_site import health
 
 CHECKS = {"database", "migrations", "partitions", "disk", "mirror", "redis", "mlflow"}
+
+
+@pytest.fixture(autouse=True)
+def no_recent_fault(monkeypatch):
+    """No earlier test's full disk or read-only database is remembered."""
+    monkeypatch.setattr(database_faults, "_last_seen", {})
 
 
 @pytest.fixture

@@ -29,6 +29,13 @@ from tracing_site.logs import JsonFormatter, TextFormatter
 MARKER = "Zanzibar-7731"
 
 
+@pytest.fixture(autouse=True)
+def no_request():
+    """No earlier test's request and project stand in the lines."""
+    request_id.set("")
+    project_id.set(None)
+
+
 def record(message, *arguments, name="traces.example", error=None):
     exc_info = (type(error), error, error.__traceback__) if error else None
     return logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, exc_info)

@@ -1,6 +1,5 @@
 """What every page tells browsers, and that no page repeats a host that its sender made up."""
 
-import asyncio
 import re
 
 import pytest
@@ -10,6 +9,7 @@ from django.http.response import ResponseHeaders as Headers
 from django.test import Client
 
 from tests import servers
+from tests.event_loop import run_apart
 from tracing_site.password_lane import PasswordLane
 
 ANYBODYS = [
@@ -89,7 +89,7 @@ def test_the_page_of_a_busy_server_has_it_too():
         messages.append(message)
 
     lane = PasswordLane(None)
-    asyncio.run(lane.refuse(send))
+    run_apart(lane.refuse(send))
     check_headers(Headers({name.decode(): value.decode() for name, value in messages[0]["headers"]}))
     assert b"<style" not in messages[1]["body"]
 

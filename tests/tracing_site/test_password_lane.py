@@ -6,6 +6,7 @@ import threading
 import pytest
 from django.urls import get_resolver
 
+from tests.event_loop import run_apart
 from tracing_site.password_lane import MAX_REQUESTS, MAX_REQUESTS_OF_ADDRESS, PASSWORD_THREADS, PasswordLane
 
 
@@ -74,7 +75,7 @@ async def flood(lane, site, addresses):
 def test_only_two_are_worked_on_and_only_some_wait(addresses, let_in):
     site = SlowSite()
     lane = PasswordLane(site)
-    answers = asyncio.run(flood(lane, site, addresses))
+    answers = run_apart(flood(lane, site, addresses))
     assert site.most == PASSWORD_THREADS
     statuses = [answer["status"] for answer in answers]
     assert statuses.count(200) == let_in
@@ -87,7 +88,7 @@ def test_only_two_are_worked_on_and_only_some_wait(addresses, let_in):
 def test_one_address_leaves_room_for_others():
     site = SlowSite()
     lane = PasswordLane(site)
-    answers = asyncio.run(flood(lane, site, ["192.0.2.1"] * 30 + ["192.0.2.2"]))
+    answers = run_apart(flood(lane, site, ["192.0.2.1"] * 30 + ["192.0.2.2"]))
     assert answers[-1]["status"] == 200
     lane.shutdown()
 

@@ -16,6 +16,7 @@ from projects.acquaintances import Acquaintances
 from projects.models import hash_key
 from tests import servers
 from tests.builders import export_request, span
+from tests.event_loop import run_apart
 from tracing_site.strangers_lane import MAX_REQUESTS_OF_ADDRESS, StrangersLane
 
 CONNECTIONS = 16
@@ -201,7 +202,7 @@ def test_more_strangers_than_may_wait_are_asked_to_come_back(monkeypatch):
         gone.set()
         await asyncio.gather(*waiting, other)
 
-    asyncio.run(run())
+    run_apart(run())
     assert len(begun) == MAX_REQUESTS_OF_ADDRESS + 1
     assert [answer.get("status") for answer in answers] == [503, None]
     assert (b"retry-after", b"2") in answers[0]["headers"]

@@ -211,7 +211,7 @@ def test_a_member_sees_the_sessions_of_their_projects_only(project, other_projec
     export(export_request(chat("theirs")[1]), other_project)
     export(export_request(chat("mine", start=99)[1]), other_project)
     client = Client()
-    user = User.objects.create_user("viewer")
+    user = User.objects.create_user("viewer", is_staff=True)
     ProjectMembership.objects.create(project=project, user=user, role="viewer")
     client.force_login(user)
     (session,) = get(client, "/v1/sessions")["results"]

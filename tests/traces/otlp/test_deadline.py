@@ -1,6 +1,5 @@
 """A sender that is told to send again finds nothing of its request stored; one whose commit has begun is waited for."""
 
-import asyncio
 import threading
 import time
 from typing import Any
@@ -13,6 +12,7 @@ from projects.models import Project
 from spans.models import Span, SpanLog
 from spans.records import SpanRecord
 from tests.builders import export_request, log_record, logs_request, new_span_id, new_trace_id, span
+from tests.event_loop import run_apart
 from tests.traces.otlp.conftest import HttpReceiver
 from traces.deadline import Deadline, Overdue, current_deadline, set_deadline
 from traces.models import ExportReceipt
@@ -116,9 +116,9 @@ def test_a_commit_that_has_begun_is_waited_for(monkeypatch):
         time.sleep(0.3)
         return "stored" if current_deadline().begin_commit() else "not stored"
 
-    assert asyncio.run(threads.export(commit)) == "stored"
+    assert run_apart(threads.export(commit)) == "stored"
     with pytest.raises(OtlpError, match="too slow"):
-        asyncio.run(threads.export(work))
+        run_apart(threads.export(work))
     threads.shutdown()
 
 

@@ -1,6 +1,5 @@
 """OTLP over HTTP through the real server: requirements 1, 2, 3, 4 and 8.2."""
 
-import asyncio
 import contextlib
 import gzip
 import json
@@ -9,7 +8,6 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -24,6 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from projects.models import ApiKey
 from spans.models import Span
 from tests.builders import export_request, span
+from tests.event_loop import run_apart
 from tests.traces.otlp.conftest import HttpReceiver, Reply, reply, wait_for
 from traces.otlp import codec
 from traces.otlp.codec import Encoding
@@ -457,6 +456,6 @@ def test_the_body_of_a_site_request_counts_until_it_is_answered(monkeypatch: pyt
     monkeypatch.setattr(gate, "site", site)
     headers = [(b"content-length", b"5")]
     scope = {"type": "http", "method": "POST", "path": "/admin/", "query_string": b"", "headers": headers}
-    with ThreadPoolExecutor() as thread, pytest.raises(ZeroDivisionError):
-        thread.submit(asyncio.run, gate(scope, receive, site)).result()
+    with pytest.raises(ZeroDivisionError):
+        run_apart(gate(scope, receive, site))
     assert (counted, gate.body_bytes) == ([5], 0)

@@ -4,16 +4,16 @@ import logging
 
 import pytest
 
-from spans import pricing
+from spans import price_list
 from traces.models import Trace
 from traces.otlp.samples import load_samples, rehearse
 
 
 def test_a_rehearsal_touches_no_database_and_loads_what_a_first_request_needs(caplog):
-    pricing.rates.cache_clear()
+    price_list.listed.cache_clear()
     with caplog.at_level(logging.INFO, "traces.otlp.samples"):
         rehearse()
-    assert pricing.rates.cache_info().currsize > 0
+    assert price_list.listed.cache_info().currsize > 0
     assert caplog.messages == []
 
 
