@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -55,9 +56,14 @@ _NO_ID_CHARACTERS = 200
 def identifier(value: Any) -> str | None:
     """The id of a session or user, as `stored_id` keeps it; none where it was scrubbed: "[REDACTED]", "***"."""
     found = long_text(value)
-    if found is None or (len(found) <= _NO_ID_CHARACTERS and _NO_ID.fullmatch(found)):
+    if found is None or (len(found) <= _NO_ID_CHARACTERS and _is_no_id(found)):
         return None
     return stored_id(found)
+
+
+@lru_cache(maxsize=4096)
+def _is_no_id(text: str) -> bool:
+    return _NO_ID.fullmatch(text) is not None
 
 
 def stored_id(text: str) -> str:

@@ -38,8 +38,13 @@ def as_text(value: Any) -> str:
 
 
 def walk(value: Any, path: tuple[str | int, ...]) -> Any:
-    """The value at a path of keys and list positions, JSON texts on the way decoded; None where the path ends early."""
+    """The value at a path of keys and list positions, JSON texts on the way decoded; None where the path ends early.
+
+    A text that does not hold the key has no such key, unless it spells it with escapes: it is not decoded.
+    """
     for step in path:
+        if isinstance(value, str) and isinstance(step, str) and step not in value and "\\u" not in value:
+            return None
         value = decode_json(value)
         if isinstance(step, int):
             if not isinstance(value, list) or not -len(value) <= step < len(value):

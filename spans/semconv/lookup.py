@@ -20,6 +20,10 @@ REMEMBERED_SCOPES = 200
 REMEMBERED_SHAPES = 1_000
 REMEMBERED_SHAPE_KEYS = 60
 REMEMBERED_SHAPE_CHARACTERS = 4_000
+# Attributes that say what kind of span it is, by few and short values, each for sources of its own
+KIND_KEYS = ("openinference.span.kind", "gen_ai.operation.name", "mlflow.spanType", "langsmith.span.kind")
+KIND_CHARACTERS = 40
+NO_TEXT = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +133,14 @@ class Tables:
     def plan(self, span: SpanLike) -> Plan:
         """How to read the span's fields.
 
-        Spans of one kind carry the same keys in the same order, so the answer is remembered by them.
+        Spans of one kind carry the same keys in the same order, so the answer is remembered by them, and by what they
+        say of their kind: many sources are for one kind alone.
         """
         if span.events or len(span.attributes) > REMEMBERED_SHAPE_KEYS:
             return self._make_plan(span)
-        shape = (span.scope_name, *span.attributes)
+        attributes = span.attributes
+        kinds = [attributes[key] for key in KIND_KEYS if key in attributes]
+        shape = (span.scope_name, *map(_kind, kinds), *attributes)
         plan = self._plans.get(shape)
         if plan is None:
             plan = self._make_plan(span)
@@ -146,6 +153,8 @@ class Tables:
         lazy: dict[str, list[Source]] = {}
         for number in self.candidates(span):
             rule = self.rules[number]
+            if not _may_hold(rule.source, span):
+                continue
             if rule.field in self._lazy:
                 lazy.setdefault(rule.field, []).append(rule.source)
             else:
@@ -191,6 +200,20 @@ class Tables:
             else:
                 taken[rule.field] = (value, rule)
         return taken
+
+
+def _kind(value: Any) -> str:
+    """What tells a span's kind, for the shape that its plan is remembered by."""
+    return value[:KIND_CHARACTERS] if isinstance(value, str) else NO_TEXT
+
+
+def _may_hold(source: Source, span: SpanLike) -> bool:
+    """Whether the source is read in spans of this kind; where that depends on anything else, it may be."""
+    when = source.when if isinstance(source, Attribute) else None
+    if when is None or when[0] not in KIND_KEYS:
+        return True
+    value = span.attributes.get(when[0], "")
+    return isinstance(value, str) and (len(value) >= KIND_CHARACTERS or when[1].search(value) is not None)
 
 
 def _rule(field: Field, convention: Convention, source: Source) -> Rule:

@@ -37,7 +37,6 @@ _ANNOUNCED = re.compile(
     r"data:(?P<data>[\w.+-]{1,60}/[\w.+-]{1,60})?(?:;[\w-]{1,40}=[\w.-]{1,60})*;base64,(?:\\?[rn]|[A-Za-z0-9+/=_-])*+"
     r"|(?<![\w+/=-])(?:iVBORw0KGgo|/9j/[24]|R0lGOD[dl]h|UklGR[\w+/]{2}|JVBERi0)[A-Za-z0-9+/_-]{20,}+=*+"
 )
-_ANNOUNCEMENTS = (";base64,", "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0", "\\x", "Buffer")
 # Bytes as Python prints them, in a text or in a JSON text, whole or cut off; text with a few of them stays.
 _LITERAL = re.compile(r"""(?<!\w)b(\\?['"])((?:(?!\1)(?:\\{1,2}.|[^\\]))*+)(?:\1|\\*\Z)""", re.DOTALL)
 _ESCAPE = re.compile(r"\\{1,2}(?:x[0-9a-f]{2}|.)", re.DOTALL)
@@ -99,14 +98,26 @@ def has_bytes(text: str, beginning: int | None = None) -> bool:
     """Whether base64 may stand in a text, or in so much of its beginning."""
     if beginning is not None and len(text) > beginning:
         text = text[:beginning]
-    return _window_of_digits(text, 0) >= 0 or any(mark in text for mark in _ANNOUNCEMENTS)
+    return _window_of_digits(text, 0) >= 0 or _announces_bytes(text)
+
+
+def _announces_bytes(text: str) -> bool:
+    """Each mark after a character of it that prose seldom has, which is found twenty times as fast."""
+    return (
+        (";" in text and ";base64," in text)
+        or ("0" in text and ("iVBORw0KGgo" in text or "R0lGOD" in text or "JVBERi0" in text))
+        or ("9" in text and "/9j/" in text)
+        or ("U" in text and "UklGR" in text)
+        or ("\\" in text and "\\x" in text)
+        or ("B" in text and "Buffer" in text)
+    )
 
 
 def _window_of_digits(text: str, start: int) -> int:
     """Where the first window from `start` on begins that holds nothing but digits, -1 where none does."""
     for begin in range(-(-start // _WINDOW) * _WINDOW, len(text) - _WINDOW + 1, _WINDOW):
-        window = text[begin : begin + _WINDOW]
-        if " " not in window and b" " not in _digits(window):
+        end = begin + _WINDOW
+        if text.find(" ", begin, end) < 0 and b" " not in _digits(text[begin:end]):
             return begin
     return -1
 
@@ -120,7 +131,7 @@ def without_bytes_in_text(text: str) -> str:
     """A text with every run of base64 replaced by what it is: [image/png, 12 KB]. Data URIs of any length, others
     from 200 digits on, wrapped in lines or not, whole or cut off; and bytes as Python and Node.js print them.
     """
-    if any(mark in text for mark in _ANNOUNCEMENTS):
+    if _announces_bytes(text):
         text = _ANNOUNCED.sub(lambda match: _label(match["data"] or "", match[0][match[0].find(",") + 1 :]), text)
     if "\\x" in text:
         text = _LITERAL.sub(_literal_label, text)
