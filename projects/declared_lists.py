@@ -59,7 +59,10 @@ class DeclaredListAdmin(ModelAdmin):  # type: ignore[type-arg]
         return request is not None and lookup in self.filter_parameters(request)
 
     def check_parameters(self, request: HttpRequest) -> None:
-        """Raises RefusedParameters."""
+        """Raises RefusedParameters, WrongValue."""
+        fields = {item for item in self.get_list_filter(request) if isinstance(item, str)}
+        if any("\0" in value and name.split("__")[0] in fields for name, value in request.GET.items()):
+            raise WrongValue("No value holds a NUL character.")
         asked = set(request.GET) - self.list_parameters
         if asked:
             declared = set(self.filter_parameters(request))
