@@ -198,7 +198,9 @@ def standby(primary_url: str) -> Iterator[str]:
             shutil.chown(folder, "pgserver")
         data, there = folder / "data", url._replace(query=f"host={folder}").geturl()
         copy = [programs / "pg_basebackup", "-h", parse_qs(url.query)["host"][0], "-U", "postgres", "-D", data, "-R"]
-        subprocess.run([*copy, "-c", "fast"], check=True, capture_output=True, **user)
+        copied = subprocess.run([*copy, "-c", "fast"], capture_output=True, text=True, **user)
+        if copied.returncode:
+            raise RuntimeError(f"pg_basebackup failed:\n{copied.stderr}")
         with running(
             [str(programs / "postgres"), "-D", str(data), "-h", "", "-k", str(folder)],
             environment=dict(os.environ),

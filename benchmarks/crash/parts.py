@@ -124,7 +124,7 @@ class Platform:
             DATABASE_URL=self.database_url,
             REDIS_URL=f"redis://127.0.0.1:{redis_port}/0",
             MLFLOW_TRACKING_URI=mlflow_url if with_mlflow else "off",
-            DATA_DIR=str(folder),
+            DATA_DIR=str(folder / "data"),  # which the platform closes to others, and PostgreSQL's user is one
             AUTH_KEY=AUTH_KEY,
             PORT=str(self.port),
             GRPC_PORT=str(self.grpc_port),
