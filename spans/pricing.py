@@ -41,9 +41,9 @@ class Tokens(NamedTuple):
     is_sum: bool = False
 
     @property
-    def special(self) -> tuple[int | bool | None, ...]:
-        """The counts of tokens that may have another price than the plain ones."""
-        return self[2:11] + self[12:13]
+    def is_plain(self) -> bool:
+        """Whether no tokens are told apart that may have another price."""
+        return not (any(self[2:11]) or self.unexplained)
 
 
 class Price(NamedTuple):
@@ -107,7 +107,7 @@ def price(provider: str, model: str, at_unix_nano: int, tokens: Tokens, tier: st
     found = listed(provider, model, at_unix_nano // NANOSECONDS_A_QUARTER, tier)
     if isinstance(found, str):
         return Price(None, found)
-    if found.plain is not None and not any(tokens.special):
+    if found.plain is not None and tokens.is_plain:
         of_input, of_output = found.plain
         return Price(((of_input * tokens.input + of_output * tokens.output) / MILLION).quantize(PLACES))
     if tokens.unexplained:

@@ -34,7 +34,7 @@ def shifts_of(spans: Sequence[S]) -> dict[str, int]:
 
     Linear. A tree is made only if some span lies where its caller can't have been waiting for it.
     """
-    if len({span.service_name for span in spans}) < 2 and not any(span.kind == SpanKind.SERVER for span in spans):
+    if SpanKind.SERVER not in {span.kind for span in spans} and len({span.service_name for span in spans}) < 2:
         return {}
     by_id = {span.span_id: span for span in spans}
     for span in spans:

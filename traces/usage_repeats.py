@@ -51,7 +51,7 @@ def drop_sums_beside(carriers: Sequence[UsageRow], parent_of: dict[str, str], de
         for row in carriers
         if row.input_tokens and row.output_tokens and decisions[row.span_id][0] in (COUNTED_CALL, COUNTED_SUM)
     ]
-    if len({row.name for row in counted}) < 2:
+    if len({row.name for row in counted}) < 2 or not _may_have_sums(counted):
         return
     shares: dict[str, dict[str, _Share]] = defaultdict(lambda: defaultdict(_Share))
     for row in counted:
@@ -72,6 +72,16 @@ def drop_sums_beside(carriers: Sequence[UsageRow], parent_of: dict[str, str], de
                 before = ordered[max(0, position - SUM_NEIGHBOURS) : position]
                 if call := _summed_before(share.own, before, decisions):
                     decisions[share.own.span_id] = (SUM_BESIDE, SUM, call)
+
+
+def _may_have_sums(counted: Sequence[UsageRow]) -> bool:
+    """Whether the usage of one is as large as that of the two smallest, or as another's: cheap, and seldom so."""
+    pairs = [(row.input_tokens or 0, row.output_tokens or 0) for row in counted]
+    if len(set(pairs)) < len(pairs):
+        return True
+    least_input = sum(sorted([given for given, _ in pairs])[:2])
+    least_output = sum(sorted([got for _, got in pairs])[:2])
+    return any(given >= least_input and got >= least_output for given, got in pairs)
 
 
 def _summed_before(row: UsageRow, before: Sequence[_Share], decisions: dict[str, Decision]) -> str:

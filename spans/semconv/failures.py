@@ -74,8 +74,6 @@ VAGUE_TYPES = frozenset(("", "Exception", "BaseException", "Error", "error", "un
 _CLASS_REPR = re.compile(r"^<class '([^']+)'>$")
 _BEGINNING = re.compile(rf"^(?:\w+\.)*({'|'.join(CONTROL_FLOW)})(?=[(:]|\s*$)")
 _TIMEOUT = re.compile(r"time[d ]*-?out", re.IGNORECASE)
-# What a result that says of itself that it failed holds, as JSON text
-_MARKS = ("isError", "is_error", "error")
 _WRAPPERS = ("output", "result", "response", "kwargs", "toolResult")
 
 
@@ -114,7 +112,7 @@ def result_failed(result: Any) -> bool:
     Bedrock have it; a tool's own data may have a status, too.
     """
     if isinstance(result, str):
-        if not any(mark in result for mark in _MARKS):
+        if "error" not in result and "isError" not in result:
             return False
         result = decode_json(result)
     for _depth in range(3):

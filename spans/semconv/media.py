@@ -98,7 +98,20 @@ def has_bytes(text: str, beginning: int | None = None) -> bool:
     """Whether base64 may stand in a text, or in so much of its beginning."""
     if beginning is not None and len(text) > beginning:
         text = text[:beginning]
-    return _window_of_digits(text, 0) >= 0 or _announces_bytes(text)
+    return (_has_long_word(text) and _window_of_digits(text, 0) >= 0) or _announces_bytes(text)
+
+
+def _has_long_word(text: str) -> bool:
+    """Whether RUN characters stand without a space between them: in prose one look a line's length apart says no."""
+    last = len(text) - RUN
+    start = 0
+    rfind = text.rfind
+    while start <= last:
+        space = rfind(" ", start, start + RUN)
+        if space < 0:
+            return True
+        start = space + 1
+    return False
 
 
 def _announces_bytes(text: str) -> bool:

@@ -6,15 +6,15 @@ from typing import Any
 import orjson
 
 from spans.semconv.json_values import LARGE_TEXT, as_text, decode_json, unquote_json
-from spans.semconv.media import has_bytes, without_bytes_in_text
+from spans.semconv.media import RUN, has_bytes, without_bytes_in_text
 from spans.semconv.messages import ROLES, Message, messages_of
 from spans.semconv.parts import parts_of_result, text_of_parts, text_of_result
 
 PREVIEW_CHARACTERS = 500
 # So short a text is shown even if it is base64.
 FEW_CHARACTERS = 40
-# Base64 that begins in a preview shows within so many characters.
-LOOKED_AT = 2 * PREVIEW_CHARACTERS
+# Base64 that begins in a preview shows within so many characters, some of them spaces that the preview leaves out.
+LOOKED_AT = PREVIEW_CHARACTERS + 100 + RUN
 # Under these names requests and results keep the text that a person looks for, the likeliest first.
 INPUT_KEYS = (
     "messages", "input", "new_message", "query", "question", "prompt", "task", "user_prompt", "text", "content",
@@ -44,9 +44,10 @@ MAX_DEPTH = 6
 
 def line(text: str) -> str:
     """The beginning of a text on one line."""
+    text = text.lstrip()
     if len(text) > FEW_CHARACTERS and has_bytes(text, LOOKED_AT):
         text = without_bytes_in_text(text)
-    cut = text.lstrip()[: PREVIEW_CHARACTERS + 1]
+    cut = text[: PREVIEW_CHARACTERS + 1]
     # Where JSON has nothing to escape there is no control character; orjson sees that ten times faster than Python.
     if "  " in cut or (b"\\" in orjson.dumps(cut) and not cut.isprintable()):
         cut = SPACE.sub(" ", text[: PREVIEW_CHARACTERS + 100]).strip().replace("\x00", "\ufffd")
