@@ -10,7 +10,7 @@ PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
 # Where one run leaves the database file and key of its tests
 TEST_DATA = .venv/test-data
 
-.PHONY: run demo test check test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash probe walk clients fuzz lock audit sbom licences clean
+.PHONY: run demo test check test-js node test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash probe walk clients fuzz lock audit sbom licences clean
 
 run: .venv/installed
 	@exec .venv/bin/python manage.py serve
@@ -33,7 +33,10 @@ PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-chec
 	@$(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@
 
-test: check test-sqlite test-postgres
+test: check test-js test-sqlite test-postgres
+
+test-js: node
+	node --test tests/static/*.test.js
 
 check: .venv/installed-dev
 	.venv/bin/ruff check .
@@ -57,6 +60,13 @@ test-postgres: .venv/installed-dev
 # Not part of `test`: Citus comes with no Python package. CONTRIBUTING.md says where it is looked for.
 test-citus: .venv/installed-dev
 	DATA_DIR=$(TEST_DATA) .venv/bin/python -m tests.on_citus
+
+node:
+	@command -v node >/dev/null || { \
+	  echo "Installing Node.js for the tests of the pages' scripts …"; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends nodejs; \
+	  else sudo -n apt-get update -qq && sudo -n apt-get install -qq -y --no-install-recommends nodejs; fi >/dev/null; } || { \
+	  echo "The tests of the pages' scripts need Node.js 18 or later: install it with your system's packages."; exit 1; }
 
 chromium:
 	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \

@@ -7,6 +7,16 @@ from pathlib import Path
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # it has no types
+    """Under hashed names, which the imports of our modules follow: `… from "./keys.js"` becomes "./keys.HASH.js".
+
+    Import maps would do it, too, but are inline scripts, which the policy of the pages blocks.
+    """
+
+    support_js_module_import_aggregation = True
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # it has no types

@@ -180,6 +180,14 @@ def test_static_files_are_collected_under_hashed_names(tmp_path):
     done = manage("collectstatic", "--noinput", STATIC_ROOT=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "admin/css").glob("base.*.css.gz"))
+    own = tmp_path / "tracing_site"
+    for page in ("common", "list", "session", "trace"):
+        module = next(own.glob(f"{page}.????????????.js")).read_text()
+        imports = re.findall(r'from "\./([^"]+)"', module)
+        assert imports
+        for name in imports:
+            assert re.search(r"\.[0-9a-f]{12}\.js$", name), name
+            assert (own / name).is_file()
 
 
 def test_compose_bounds_every_container_and_keeps_redis_apart():
