@@ -23,6 +23,7 @@ from traces.api.views import ApiView
 from tracing_site.admin_site import error_page
 
 HTML_PREFIX = "/admin"
+API_PREFIX = "/v1/"
 
 
 class GitSerializer(serializers.Serializer[Any]):
@@ -88,6 +89,16 @@ def _json(error: ApiError) -> HttpResponse:
     return JsonResponse(error.body, status=error.status, headers=error.headers, content_type=CONTENT_TYPE)
 
 
+def _is_for_programs(request: HttpRequest) -> bool:
+    return request.path.startswith(API_PREFIX)
+
+
+def _is_read_by_a_person(request: HttpRequest) -> bool:
+    """Whether a browser asks to show something: it names HTML before anything else."""
+    preferred = request.get_preferred_type(["application/json", "text/html"])
+    return request.method in {"GET", "HEAD"} and preferred == "text/html"
+
+
 def database_unavailable(request: HttpRequest, error: DatabaseError) -> HttpResponse:
     """A page or an answer that asks nothing of the database."""
     answered = unavailable(error)
@@ -110,7 +121,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith(HTML_PREFIX):
+    if request.path.startswith(HTML_PREFIX) or (not _is_for_programs(request) and _is_read_by_a_person(request)):
         return error_page(request, "404.html", "Not found", 404)
     return _json(no_route(f"Nothing is served at {request.path}; /docs lists the routes."))
 

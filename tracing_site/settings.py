@@ -301,7 +301,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "tracing_site.static_files.HashedStaticFiles"
         if STATIC_ROOT
-        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        else "tracing_site.static_files.StampedStorage"
     },
 }
 

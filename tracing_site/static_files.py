@@ -1,13 +1,27 @@
-"""Static files by WhiteNoise, each handed over whole."""
+"""Static files by WhiteNoise, each handed over whole, packed, and kept by browsers."""
 
+import gzip
+import hashlib
 import os
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+from tracing_site.compression import accepts_gzip
+
+STAMP = "v"
+STAMP_DIGITS = 12
+FOREVER = "max-age=315360000, public, immutable"
+# Others are packed already.
+PACKED_TYPES = ("text/", "application/json", "image/svg+xml")
+MIN_BYTES = 1024
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # it has no types
@@ -17,6 +31,24 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
     """
 
     support_js_module_import_aggregation = True
+
+
+class StampedStorage(StaticFilesStorage):
+    """Files straight from the packages. Their addresses end in a stamp of their content, so that a browser may keep
+    each for good and asks for the new one after an upgrade.
+    """
+
+    def url(self, name: str | None) -> str:
+        address: str = super().url(name)
+        stamp = stamp_of(name or "")
+        return f"{address}?{STAMP}={stamp}" if stamp else address
+
+
+@lru_cache(maxsize=1024)
+def stamp_of(name: str) -> str:
+    """The beginning of a digest of the file; "" where there is none."""
+    path = finders.find(name)
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:STAMP_DIGITS] if path and Path(path).is_file() else ""
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # it has no types
@@ -32,12 +64,38 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # it has no type
         del response["content-type"]
         for name, value in answer.headers:
             response[name] = value
+        if is_current(request):
+            response["Cache-Control"] = FOREVER
         if answer.file is not None:
             with answer.file as file:
-                response.content = content(file.name, os.fstat(file.fileno()).st_mtime_ns)
+                modified = os.fstat(file.fileno()).st_mtime_ns
+                response.content = content(file.name, modified)
+                if is_packable(response):
+                    patch_vary_headers(response, ("Accept-Encoding",))
+                    if accepts_gzip(request):
+                        response.content = packed(file.name, modified)
+                        response["Content-Encoding"] = "gzip"
+                        response["Content-Length"] = str(len(response.content))
         return response
+
+
+def is_current(request: HttpRequest) -> bool:
+    """Whether the address has the stamp of the content that is served now."""
+    stamp = request.GET.get(STAMP, "")
+    return bool(stamp) and stamp == stamp_of(request.path_info.partition("/static/")[2])
+
+
+def is_packable(response: HttpResponse) -> bool:
+    kind = response.headers.get("Content-Type", "")
+    is_text = kind.startswith(PACKED_TYPES) or "javascript" in kind
+    return is_text and "Content-Encoding" not in response.headers and len(response.content) >= MIN_BYTES
 
 
 @cache
 def content(path: str, modified_unix_nano: int) -> bytes:
     return Path(path).read_bytes()
+
+
+@cache
+def packed(path: str, modified_unix_nano: int) -> bytes:
+    return gzip.compress(content(path, modified_unix_nano), mtime=0)

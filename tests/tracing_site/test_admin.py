@@ -165,3 +165,22 @@ def test_a_stranger_to_the_admin_is_told_no_more_than_that_nothing_is_there(clie
     html = client.get("/admin-nothing").content.decode()
     assert "may have been deleted" in html
     assert "site-nav" not in html
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "kind"),
+    [
+        ("/nothing", BROWSER, "text/html"),
+        ("/nothing", "*/*", "application/json"),
+        ("/nothing", "application/json, text/html", "application/json"),
+        ("/v1/nothing", BROWSER, "application/json"),
+    ],
+)
+def test_an_unknown_address_is_a_page_for_browsers_and_json_for_programs(client, db, path, accept, kind):
+    response = client.get(path, headers={"Accept": accept})
+    assert response.status_code == 404
+    assert response["Content-Type"].startswith(kind)
+    assert client.post(path, headers={"Accept": accept})["Content-Type"].startswith("application/json")
