@@ -16,7 +16,7 @@ from spans.batches import batches
 from traces.models import DeletedTrace, Trace
 
 KEYS_A_STATEMENT = 5_000
-_table = DeletedTrace._meta.db_table
+_table = f'"{DeletedTrace._meta.db_table}"'
 _uuid = UUIDField()
 
 
@@ -46,7 +46,7 @@ def buried(keys: Collection[UUID]) -> set[UUID]:
         marks = ", ".join(["%s"] * len(part))
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT id FROM {_table} WHERE id IN ({marks}) AND deleted_at > %s",  # noqa: S608
+                f'SELECT id FROM {_table} WHERE {_table}."id" IN ({marks}) AND deleted_at > %s',  # noqa: S608
                 [*(_uuid.get_db_prep_value(key, connection) for key in part), oldest],
             )
             found.update(_uuid.to_python(key) for (key,) in cursor.fetchall())
