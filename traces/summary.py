@@ -99,7 +99,7 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
     errors = sum(1 for row in ordered if row.is_error)
     usage = count_usage(ordered)
     labelled = [row for row in ordered if row.labels]
-    by_end = sorted(labelled, key=lambda row: (row.end_time_unix_nano, row.span_id), reverse=True) if labelled else []
+    by_end = sorted(labelled, key=lambda row: (row.end_time_unix_nano, row.span_id), reverse=True)
     return TraceSummary(
         name=_label("trace_name", top, labelled) or (top.labels or {}).get("title") or top.name,
         root_span_id=top.span_id if roots else "",
@@ -128,8 +128,6 @@ def summarize(rows: Sequence[R]) -> TraceSummary:
 
 def _label(name: str, top: SummaryRow, labelled: Sequence[SummaryRow]) -> str:
     """What the program says of the trace as a whole: on its root, else on the first of these spans that says it."""
-    if not labelled:
-        return ""
     return next((row.labels[name] for row in (top, *labelled) if row.labels and row.labels.get(name)), "")
 
 

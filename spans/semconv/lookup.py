@@ -19,7 +19,6 @@ REMEMBERED_KEY_CHARACTERS = 200
 REMEMBERED_SCOPES = 200
 REMEMBERED_SHAPES = 1_000
 REMEMBERED_SHAPE_KEYS = 60
-REMEMBERED_KINDS = 20
 REMEMBERED_SHAPE_CHARACTERS = 4_000
 # Attributes that say what kind of span it is, by few and short values, each for sources of its own
 KIND_KEYS = ("openinference.span.kind", "gen_ai.operation.name", "mlflow.spanType", "langsmith.span.kind")
@@ -36,6 +35,7 @@ class Rule:
     source: Source
     coerce: Callable[[Any], Any]
     merged: bool = False
+    key: str = ""  # of an attribute that is taken as it is
     label: str = ""  # what explanations call it
 
     def take(self, span: SpanLike) -> Any:
@@ -43,29 +43,13 @@ class Rule:
         return None if value is None else self.coerce(value)
 
 
-class Reader(NamedTuple):
-    """How a plan reads a source: an attribute that all spans of the shape have by its key, everything else by `read`.
-    Then how the raw value becomes the fact, where it is not it, and the fact the field's value.
+class Plan(NamedTuple):
+    """How to read spans of one shape: by field the attribute's key, if it is taken as it is, or the source, and how
+    its value becomes the field's, best first; of the lazy fields only the sources.
     """
 
-    key: str
-    read: Callable[[SpanLike], Any]
-    refine: Callable[[Any], Any] | None
-    coerce: Callable[[Any], Any]
-
-
-class Plan(NamedTuple):
-    """How to read spans of one shape: by field the readers, best first; of the lazy fields only the sources."""
-
-    eager: Sequence[tuple[str, Sequence[Reader]]]
+    eager: Sequence[tuple[str, Sequence[tuple[str, Source, Callable[[Any], Any]]]]]
     lazy: dict[str, list[Source]]
-
-
-class Shape(NamedTuple):
-    """Spans with the same scope and keys: those of their keys that say their kind, and the plans by what these say."""
-
-    kind_keys: Sequence[str]
-    plans: dict[str, Plan]
 
 
 class Index:
@@ -118,7 +102,7 @@ class Tables:
         self.rules = tuple(rules)
         self._lazy = {field.name for field in fields if field.lazy}
         self._indexes: dict[str, Index] = {}
-        self._shapes: dict[tuple[str, ...], Shape] = {}
+        self._plans: dict[tuple[str, ...], Plan] = {}
 
     def index(self, scope_name: str) -> Index:
         index = self._indexes.get(scope_name)
@@ -155,32 +139,26 @@ class Tables:
         if span.events or len(span.attributes) > REMEMBERED_SHAPE_KEYS:
             return self._make_plan(span)
         attributes = span.attributes
-        shape = (span.scope_name, *attributes)
-        known = self._shapes.get(shape)
-        if known is None:
-            if len(self._shapes) >= REMEMBERED_SHAPES or len("".join(shape)) > REMEMBERED_SHAPE_CHARACTERS:
-                return self._make_plan(span)
-            known = self._shapes[shape] = Shape([key for key in KIND_KEYS if key in attributes], {})
-        kinds = "\n".join([_kind(attributes[key]) for key in known.kind_keys])
-        plan = known.plans.get(kinds)
+        kinds = [attributes[key] for key in KIND_KEYS if key in attributes]
+        shape = (span.scope_name, *map(_kind, kinds), *attributes)
+        plan = self._plans.get(shape)
         if plan is None:
             plan = self._make_plan(span)
-            if len(known.plans) < REMEMBERED_KINDS:
-                known.plans[kinds] = plan
+            if len(self._plans) < REMEMBERED_SHAPES and len("".join(shape)) <= REMEMBERED_SHAPE_CHARACTERS:
+                self._plans[shape] = plan
         return plan
 
     def _make_plan(self, span: SpanLike) -> Plan:
-        eager: dict[str, list[Reader]] = {}
+        eager: dict[str, list[tuple[str, Source, Callable[[Any], Any]]]] = {}
         lazy: dict[str, list[Source]] = {}
         for number in self.candidates(span):
             rule = self.rules[number]
-            holds = _holds_for_kind(rule.source, span)
-            if holds is False:
+            if not _may_hold(rule.source, span):
                 continue
             if rule.field in self._lazy:
                 lazy.setdefault(rule.field, []).append(rule.source)
             else:
-                eager.setdefault(rule.field, []).append(_reader(rule, bool(holds)))
+                eager.setdefault(rule.field, []).append((rule.key, rule.source, rule.coerce))
         return Plan(list(eager.items()), lazy)
 
     def first_values(self, span: SpanLike) -> tuple[dict[str, Any], dict[str, list[Source]]]:
@@ -189,10 +167,8 @@ class Tables:
         attributes = span.attributes
         plan = self.plan(span)
         for field, readers in plan.eager:
-            for key, read, refine, coerce in readers:
-                value = attributes[key] if key else read(span)
-                if value is not None and refine is not None:
-                    value = refine(value)
+            for key, source, coerce in readers:
+                value = attributes[key] if key else source.read(span)
                 if value is None:
                     continue
                 if not (
@@ -231,29 +207,17 @@ def _kind(value: Any) -> str:
     return value[:KIND_CHARACTERS] if isinstance(value, str) else NO_TEXT
 
 
-def _holds_for_kind(source: Source, span: SpanLike) -> bool | None:
-    """Whether the source is read in spans of this kind; None where that depends on anything else."""
-    if type(source) is not Attribute:  # others may read other keys
-        return None
-    if source.when is None:
+def _may_hold(source: Source, span: SpanLike) -> bool:
+    """Whether the source is read in spans of this kind; where that depends on anything else, it may be."""
+    when = source.when if isinstance(source, Attribute) else None
+    if when is None or when[0] not in KIND_KEYS:
         return True
-    key, pattern = source.when
-    if key not in KIND_KEYS:
-        return None
-    value = span.attributes.get(key, "")
-    if not isinstance(value, str):
-        return False
-    return None if len(value) >= KIND_CHARACTERS else pattern.search(value) is not None
-
-
-def _reader(rule: Rule, holds: bool) -> Reader:
-    """`holds`: whether the source is an attribute that is read in all spans of the shape."""
-    source = rule.source
-    if holds and isinstance(source, Attribute):
-        return Reader(source.key, source.read, source.refiner, rule.coerce)
-    return Reader("", source.read, None, rule.coerce)
+    value = span.attributes.get(when[0], "")
+    return isinstance(value, str) and (len(value) >= KIND_CHARACTERS or when[1].search(value) is not None)
 
 
 def _rule(field: Field, convention: Convention, source: Source) -> Rule:
+    plain = isinstance(source, Attribute) and source == Attribute(source.key)
+    key = source.key if plain and isinstance(source, Attribute) else ""
     label = convention.label or f"{convention.name}.{field.name}"
-    return Rule(field.name, convention.name, source, field.coerce, field.merged, label)
+    return Rule(field.name, convention.name, source, field.coerce, field.merged, key, label)

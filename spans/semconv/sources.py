@@ -8,7 +8,7 @@ a list, and None where the fact is absent. A value that is there but falsy (0, "
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -93,15 +93,6 @@ class Attribute:
         if self.when is not None and not _holds(self.when, span):
             return None
         return self.refine(span.attributes.get(self.key))
-
-    @property
-    def refiner(self) -> Callable[[Any], Any] | None:
-        """`refine` for values that are there, shorter where it only follows a path; None where it changes nothing."""
-        path = self.path
-        changed = {item.name for item in fields(self) if getattr(self, item.name) != item.default} - {"key", "when"}
-        if not changed:
-            return None
-        return self.refine if changed != {"path"} else lambda value: walk(value, path)
 
     def refine(self, value: Any) -> Any:
         """The fact in a raw value."""
