@@ -9,6 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
 from django.views import defaults
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -122,8 +123,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(HTML_PREFIX) or (not _is_for_programs(request) and _is_read_by_a_person(request)):
-        return error_page(request, "404.html", "Not found", 404)
-    return _json(no_route(f"Nothing is served at {request.path}; /docs lists the routes."))
+        answer = error_page(request, "404.html", "Not found", 404)
+    else:
+        answer = _json(no_route(f"Nothing is served at {request.path}; /docs lists the routes."))
+    patch_vary_headers(answer, ("Accept",))
+    return answer
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -34,8 +34,8 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
 
 
 class StampedStorage(StaticFilesStorage):
-    """Files straight from the packages. Their addresses end in a stamp of their content, so that a browser may keep
-    each for good and asks for the new one after an upgrade.
+    """Files straight from the packages. The addresses that pages name end in a stamp of the content, so that a browser
+    may keep each for good and asks for the new one after an upgrade. What styles and scripts name in turn has none.
     """
 
     def url(self, name: str | None) -> str:
@@ -44,11 +44,21 @@ class StampedStorage(StaticFilesStorage):
         return f"{address}?{STAMP}={stamp}" if stamp else address
 
 
-@lru_cache(maxsize=1024)
 def stamp_of(name: str) -> str:
-    """The beginning of a digest of the file; "" where there is none."""
+    """The beginning of a digest of the file as it is now; "" where there is none."""
+    path = _path_of(name)
+    return _digest(path, os.stat(path).st_mtime_ns) if path else ""
+
+
+@lru_cache(maxsize=1024)
+def _path_of(name: str) -> str:
     path = finders.find(name)
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:STAMP_DIGITS] if path and Path(path).is_file() else ""
+    return path if path and os.path.isfile(path) else ""
+
+
+@cache
+def _digest(path: str, modified_unix_nano: int) -> str:
+    return hashlib.sha256(content(path, modified_unix_nano)).hexdigest()[:STAMP_DIGITS]
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # it has no types

@@ -183,4 +183,5 @@ def test_an_unknown_address_is_a_page_for_browsers_and_json_for_programs(client,
     response = client.get(path, headers={"Accept": accept})
     assert response.status_code == 404
     assert response["Content-Type"].startswith(kind)
+    assert "Accept" in response["Vary"].split(", ")
     assert client.post(path, headers={"Accept": accept})["Content-Type"].startswith("application/json")

@@ -1,10 +1,13 @@
 """Static files straight from the packages: kept by browsers for as long as they are what they were, and packed."""
 
 import gzip
+import os
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.templatetags.static import static
 
+from tracing_site import static_files
 from tracing_site.static_files import FOREVER
 
 NAME = "tracing_site/admin.css"
@@ -44,3 +47,15 @@ def test_pictures_are_not_packed(client):
 
 def test_what_is_not_there_has_no_stamp():
     assert static("tracing_site/nothing.css") == "/static/tracing_site/nothing.css"
+
+
+def test_a_file_that_is_changed_has_another_stamp(tmp_path, monkeypatch):
+    file = tmp_path / "page.css"
+    file.write_text("a {}")
+    monkeypatch.setattr(finders, "find", lambda name: str(file))
+    static_files._path_of.cache_clear()
+    before = static("page.css")
+    file.write_text("b {}")
+    os.utime(file, ns=(0, os.stat(file).st_mtime_ns + 1))
+    assert static("page.css") != before
+    static_files._path_of.cache_clear()
