@@ -84,6 +84,8 @@ def test_no_log_record_of_a_capture_is_taken_for_a_span(project, tmp_path, famil
         ("no-suffix", JSON, 1),
         ("empty.jsonl", b"", 0),
     ],
+    # The contents have random ids: named after them, the processes that run the tests would collect different ones.
+    ids=["protobuf", "packed", "json", "pretty", "lines", "blank lines", "packed lines", "no suffix", "empty"],
 )
 def test_a_file_of_each_form_is_imported(project, tmp_path, name, content, spans):
     (tmp_path / name).write_bytes(content)

@@ -57,8 +57,8 @@ def test_nothing_but_the_settings_reads_the_environment():
     assert [str(path) for path in sources if re.search(r"os\.(environ|getenv)", path.read_text())] == []
 
 
-def test_the_deployment_check_is_clean_in_production_settings():
-    done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+def test_the_deployment_check_is_clean_in_production_settings(tmp_path):
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, DATA_DIR=str(tmp_path))
     assert (done.returncode, done.stdout + done.stderr) == (
         0,
         "System check identified no issues (2 silenced).\n",
