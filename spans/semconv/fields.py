@@ -55,15 +55,18 @@ _NO_ID_CHARACTERS = 200
 
 def identifier(value: Any) -> str | None:
     """The id of a session or user, as `stored_id` keeps it; none where it was scrubbed: "[REDACTED]", "***"."""
+    if type(value) is str and len(value) <= _NO_ID_CHARACTERS:
+        return _short_identifier(value)
     found = long_text(value)
-    if found is None or (len(found) <= _NO_ID_CHARACTERS and _is_no_id(found)):
-        return None
-    return stored_id(found)
+    if found is None or len(found) > _NO_ID_CHARACTERS:
+        return found and stored_id(found)
+    return _short_identifier(found)
 
 
 @lru_cache(maxsize=4096)
-def _is_no_id(text: str) -> bool:
-    return _NO_ID.fullmatch(text) is not None
+def _short_identifier(text: str) -> str | None:
+    """All spans of a trace have the same."""
+    return None if _NO_ID.fullmatch(text) else long_text(text)
 
 
 def stored_id(text: str) -> str:

@@ -22,8 +22,6 @@ REMEMBERED_SHAPE_KEYS = 60
 REMEMBERED_SHAPE_CHARACTERS = 4_000
 # Attributes that say what kind of span it is, by few and short values, each for sources of its own
 KIND_KEYS = ("openinference.span.kind", "gen_ai.operation.name", "mlflow.spanType", "langsmith.span.kind")
-KIND_CHARACTERS = 40
-NO_TEXT = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class Tables:
         self.rules = tuple(rules)
         self._lazy = {field.name for field in fields if field.lazy}
         self._indexes: dict[str, Index] = {}
-        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._plans: dict[tuple[str | None, ...], Plan] = {}
 
     def index(self, scope_name: str) -> Index:
         index = self._indexes.get(scope_name)
@@ -139,12 +137,14 @@ class Tables:
         if span.events or len(span.attributes) > REMEMBERED_SHAPE_KEYS:
             return self._make_plan(span)
         attributes = span.attributes
-        kinds = [attributes[key] for key in KIND_KEYS if key in attributes]
-        shape = (span.scope_name, *map(_kind, kinds), *attributes)
-        plan = self._plans.get(shape)
+        shape: tuple[Any, ...] = (span.scope_name, *map(attributes.get, KIND_KEYS), *attributes)
+        try:
+            plan = self._plans.get(shape)
+        except TypeError:  # a kind that is a list
+            return self._make_plan(span)
         if plan is None:
             plan = self._make_plan(span)
-            if len(self._plans) < REMEMBERED_SHAPES and len("".join(shape)) <= REMEMBERED_SHAPE_CHARACTERS:
+            if len(self._plans) < REMEMBERED_SHAPES and _is_short(shape):
                 self._plans[shape] = plan
         return plan
 
@@ -202,9 +202,10 @@ class Tables:
         return taken
 
 
-def _kind(value: Any) -> str:
-    """What tells a span's kind, for the shape that its plan is remembered by."""
-    return value[:KIND_CHARACTERS] if isinstance(value, str) else NO_TEXT
+def _is_short(shape: Sequence[Any]) -> bool:
+    """Whether a shape may be remembered: texts alone, and few characters."""
+    texts = [part for part in shape if part is not None]
+    return all(type(part) is str for part in texts) and len("".join(texts)) <= REMEMBERED_SHAPE_CHARACTERS
 
 
 def _may_hold(source: Source, span: SpanLike) -> bool:
@@ -213,7 +214,7 @@ def _may_hold(source: Source, span: SpanLike) -> bool:
     if when is None or when[0] not in KIND_KEYS:
         return True
     value = span.attributes.get(when[0], "")
-    return isinstance(value, str) and (len(value) >= KIND_CHARACTERS or when[1].search(value) is not None)
+    return isinstance(value, str) and when[1].search(value) is not None
 
 
 def _rule(field: Field, convention: Convention, source: Source) -> Rule:

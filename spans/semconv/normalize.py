@@ -8,7 +8,7 @@ from spans.semconv.failures import STATUS_ERROR, judge
 from spans.semconv.json_values import as_text
 from spans.semconv.previews import line, messages_preview, preview
 from spans.semconv.sources import Family, OfResource, Source, logs_as_events
-from spans.semconv.span_usage import set_usage
+from spans.semconv.span_usage import USAGE, clear_usage, set_usage
 from spans.semconv.tables import BUILT_IN, ProjectTables
 
 LABELS = frozenset(("title", "trace_name", "trace_input", "trace_output"))
@@ -47,7 +47,10 @@ def _normalize(record: Any, tables: ProjectTables) -> None:
     record.request_model = get("request_model") or ""
     record.response_model = get("response_model") or ""
     record.tool_name = get("tool_name") or ""
-    set_usage(record, get, tables.prices)
+    if USAGE.isdisjoint(found):
+        clear_usage(record)
+    else:
+        set_usage(record, get, tables.prices)
     session_id, user_id = get("session_id"), get("user_id")
     if session_id is None or user_id is None:
         told = _told_by_resource(record.resource, tables)

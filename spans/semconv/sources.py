@@ -92,7 +92,8 @@ class Attribute:
     def read(self, span: SpanLike) -> Any:
         if self.when is not None and not _holds(self.when, span):
             return None
-        return self.refine(span.attributes.get(self.key))
+        value = span.attributes.get(self.key)
+        return None if value is None else self.refine(value)
 
     def refine(self, value: Any) -> Any:
         """The fact in a raw value."""

@@ -1,14 +1,18 @@
 """The usage of a span: its tokens with all of their parts, and what they cost."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from spans.columns import COUNTS, MONEY
 from spans.pricing import OwnPrice, Price, Tokens, own_price, price
 from spans.semconv.fields import MAX_COST_USD
 from spans.semconv.token_counts import Whole, whole_counts
 
 # Spans of other types that report usage report sums of calls.
 CALL_TYPES = frozenset(("LLM", "CHAT_MODEL", "EMBEDDING", "RERANKER"))
+
+# The fields that may say something of a span's usage: without any of them it has none.
+USAGE = frozenset((*COUNTS, *MONEY))
 
 Get = Callable[[str], Any]
 
@@ -18,6 +22,16 @@ class SpanUsage(NamedTuple):
 
     whole: Whole | None
     price: Price | None
+
+
+def clear_usage(record: Any) -> None:
+    """Set the columns of a span that reports no usage, as most spans do."""
+    record.input_tokens = record.output_tokens = None
+    record.cached_input_tokens = record.cache_creation_input_tokens = record.cache_creation_1h_input_tokens = None
+    record.audio_input_tokens = record.image_input_tokens = None
+    record.reasoning_tokens = record.audio_output_tokens = None
+    record.cost_usd = None
+    record.unpriced_reason = ""
 
 
 def set_usage(record: Any, get: Get, own: Sequence[OwnPrice] = ()) -> SpanUsage:
@@ -76,7 +90,7 @@ def price_of(record: Any, tokens: Tokens, service_tier: str | None, own: Sequenc
 
     The project's own prices come before the list. A price above MAX_COST_USD is none.
     """
-    models = list(_models(record.response_model, record.request_model))
+    models = _models(record.response_model, record.request_model)
     at_unix_nano = record.start_time_unix_nano
     for model in models if own else ():
         found = own_price(own, record.provider_name, model, at_unix_nano, tokens)
@@ -96,11 +110,14 @@ def _bounded(found: Price) -> Price:
     return Price(None, f"above {MAX_COST_USD} dollars it is no price of a call") if too_much else found
 
 
-def _models(response_model: str, request_model: str) -> Iterator[str]:
+def _models(response_model: str, request_model: str) -> list[str]:
     """The names of the model, the more exact one first: of us.anthropic.claude-x and claude-x the former."""
-    if response_model and request_model and response_model in request_model:
-        yield request_model
-    if response_model and response_model != request_model:
-        yield response_model
-    if request_model and (not response_model or response_model not in request_model):
-        yield request_model
+    if response_model == request_model:
+        return [request_model] if request_model else []
+    if not request_model:
+        return [response_model]
+    if not response_model:
+        return [request_model]
+    if response_model in request_model:
+        return [request_model, response_model]
+    return [response_model, request_model]
