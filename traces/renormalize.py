@@ -16,12 +16,12 @@ from spans.logs import LogEvents, load_logs
 from spans.models import Span
 from spans.project_tables import TablesByProject
 from spans.semconv import normalize
+from spans.writer_lock import writer_lock
 from traces import rollup
 from traces.models import Trace
 from traces.queries import spans_of
 from traces.rollup import Change
 from traces.summary import summarize
-from traces.turns import turn
 
 # What `normalize` sets, and what it reads.
 COLUMNS = NORMALIZED
@@ -73,7 +73,7 @@ def renormalize(keys: Iterable[UUID], dry_run: bool = False) -> Renormalized:
                 total.changed += 1
                 total.columns.update(columns)
         if differing and not dry_run:
-            with turn(), transaction.atomic():
+            with writer_lock(), transaction.atomic():
                 locked = rollup.lock(differing)
                 # Of a large trace only the spans that differ; small ones as a whole.
                 again = {key: differing[key] if len(ids[key]) > SPANS_A_QUERY else ids[key] for key in locked}

@@ -17,12 +17,12 @@ from django.utils import timezone
 
 from spans.logs import add_logs, is_event
 from spans.models import SpanLog
+from spans.writer_lock import limit_waiting, writer_lock
 from traces import rollup
 from traces.deadline import Overdue, current_deadline
 from traces.models import Trace
 from traces.renormalize import renormalize_locked
 from traces.tombstones import buried
-from traces.turns import limit_waiting, turn
 
 # No ingest transaction lasts so long: afterwards whoever brings the spans sees the log records.
 PENDING = datetime.timedelta(minutes=5)
@@ -46,7 +46,7 @@ def store_logs(logs: Collection[SpanLog], finish: Callable[[StoredLogs], object]
     line changes nothing of its span.
     """
     unique = {(log.trace_row_id, log.id): log for log in logs}
-    with turn(), transaction.atomic():
+    with writer_lock(), transaction.atomic():
         limit_waiting()
         keys = {log.trace_row_id for log in unique.values()}
         with_lines_only = keys - {log.trace_row_id for log in unique.values() if is_event(log)}
@@ -77,7 +77,7 @@ def attach_pending(limit: int = 100) -> int:
     arrived = pending.filter(Exists(Trace.objects.filter(pk=OuterRef("trace_row_id"))))
     keys = list(arrived.order_by().values_list("trace_row_id", flat=True).distinct()[:limit])
     for key in keys:
-        with turn(), transaction.atomic():
+        with writer_lock(), transaction.atomic():
             limit_waiting()
             if rollup.lock([key]):
                 of_trace = pending.filter(trace_row=key)

@@ -16,6 +16,7 @@ from spans.logs import load_logs, which_have_logs
 from spans.records import SpanRecord
 from spans.semconv import BUILT_IN, ProjectTables, normalize
 from spans.writer import Written, record_version, sort_out, write_spans
+from spans.writer_lock import limit_waiting, writer_lock
 from traces import rollup
 from traces.claims import Claim, Existing, claim
 from traces.deadline import Deadline, Overdue, current_deadline
@@ -26,7 +27,6 @@ from traces.receipts import write_receipts
 from traces.rollup import Change, SummaryRow
 from traces.summary import TraceSummary, summarize
 from traces.tombstones import buried
-from traces.turns import limit_waiting, turn
 
 # How long a group waits for the locks of traces: one that is held must not hold up the others.
 GROUP_LOCK_SECONDS = 0.25
@@ -104,7 +104,7 @@ def _write_once(arrivals: Sequence[Arrival], lock_seconds: float) -> None:
     traces.
     """
     traces = _by_trace(arrivals)
-    with turn(lock_seconds), transaction.atomic():
+    with writer_lock(lock_seconds), transaction.atomic():
         limit_waiting(lock_seconds)
         written = _write_traces(traces) if traces else Written([], [], 0)
         added, replaced = set(map(id, written.added)), set(map(id, written.replaced))

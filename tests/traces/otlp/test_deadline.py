@@ -11,6 +11,7 @@ from django.db import connection
 from projects.models import Project
 from spans.models import Span, SpanLog
 from spans.records import SpanRecord
+from spans.writer_lock import writer_lock
 from tests.builders import export_request, log_record, logs_request, new_span_id, new_trace_id, span
 from tests.event_loop import run_apart
 from tests.traces.otlp.conftest import HttpReceiver
@@ -24,7 +25,6 @@ from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export, read
 from traces.receipts import open_receipt
 from traces.store import Arrival, _write
-from traces.turns import turn
 
 
 def test_the_answer_gives_up_or_the_commit_begins_never_both():
@@ -128,7 +128,7 @@ def test_what_waited_too_long_for_its_turn_is_not_stored_afterwards(receiver: Ht
     held, free = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with turn():
+        with writer_lock():
             held.set()
             free.wait(10)
 

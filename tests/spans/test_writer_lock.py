@@ -6,12 +6,12 @@ import time
 import pytest
 from django.db import OperationalError, connection, transaction
 
+from spans.writer_lock import writer_lock
 from tests.builders import export_request, span
 from traces.models import Trace
 from traces.otlp.receiver import export
 from traces.receipts import open_receipt
 from traces.store import Arrival, store
-from traces.turns import turn
 
 on_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers take turns in the process")
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has these bounds")
@@ -24,12 +24,12 @@ def test_a_writer_gives_up_after_its_time_and_the_next_one_is_served(settings):
 
     def wait() -> None:
         try:
-            with turn():
+            with writer_lock():
                 pass
         except OperationalError as error:
             failures.append(error)
 
-    with turn():
+    with writer_lock():
         waiting = threading.Thread(target=wait)
         waiting.start()
         waiting.join(5)

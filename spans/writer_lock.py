@@ -1,4 +1,4 @@
-"""How long a writer waits for others: locks of PostgreSQL, the single writer of SQLite."""
+"""The lock around a writing transaction, and how long it waits: SQLite has a single writer, PostgreSQL locks rows."""
 
 import threading
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ _sqlite_writer = threading.Lock()
 
 
 @contextmanager
-def turn(lock_seconds: float | None = None) -> Iterator[None]:
-    """Around an ingest transaction: its turn among this process's writers. Raises OperationalError.
+def writer_lock(lock_seconds: float | None = None) -> Iterator[None]:
+    """Around an ingest transaction: one writer of this process at a time. Raises OperationalError.
 
     SQLite lets one writer in and makes the others poll with growing pauses, so that some wait for seconds; a lock in
     the process hands over at once, or gives up after `lock_seconds`, else LOCK_TIMEOUT_SECONDS. PostgreSQL's writers
-    have their turns by the rows that they lock.
+    wait for each other by the rows that they lock, and need no lock here.
     """
     if connection.vendor != "sqlite":
         yield
