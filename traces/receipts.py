@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, models
 from django.utils import timezone
 
-from traces.receipt_models import MAX_USER_AGENT, ExportReceipt, ReceiptStatus, RejectedSpans, time_ordered_id
+from traces.models import MAX_USER_AGENT, ExportReceipt, ReceiptStatus, RejectedSpans, time_ordered_id
 
 logger = logging.getLogger(__name__)
 

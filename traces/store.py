@@ -21,8 +21,7 @@ from traces import rollup
 from traces.claims import Claim, Existing, claim
 from traces.deadline import Deadline, Overdue, current_deadline
 from traces.group_commit import GroupCommit
-from traces.models import Trace
-from traces.receipt_models import ExportReceipt
+from traces.models import ExportReceipt, Trace
 from traces.receipts import write_receipts
 from traces.rollup import Change, SummaryRow
 from traces.summary import TraceSummary, summarize

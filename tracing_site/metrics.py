@@ -33,8 +33,7 @@ from projects.request_context import project_id
 from projects.sent_keys import readings
 from traces.database_faults import database_fault
 from traces.lists import count_up_to_limit
-from traces.models import Trace
-from traces.totals import RunningTotal
+from traces.models import RunningTotal, Trace
 from tracing_site.addresses import is_loopback
 from tracing_site.health import FAILING, OK, Finding, findings
 

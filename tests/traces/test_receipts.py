@@ -9,10 +9,9 @@ from django.utils import timezone
 
 from spans.models import Span
 from tests.builders import export_request, span
-from traces.models import ExportReceipt, RejectedSpans
+from traces.models import ExportReceipt, RejectedSpans, time_ordered_id
 from traces.otlp.admission import run_in_database_thread
 from traces.otlp.receiver import export
-from traces.receipt_models import time_ordered_id
 from traces.receipts import delete_expired_receipts, open_receipt, write_receipts
 
 

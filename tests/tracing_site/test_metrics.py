@@ -15,8 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from projects.models import ApiKey
 from tests import servers
 from tests.builders import export_request, new_trace_id, span
+from traces.models import RunningTotal
 from traces.otlp import codec
-from traces.totals import RunningTotal
 
 KEY = "test-key"
 

@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 import spans.models
 import traces.models
-import traces.receipt_models
 
 
 class Migration(migrations.Migration):
@@ -129,7 +128,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=traces.receipt_models.time_ordered_id,
+                        default=traces.models.time_ordered_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -241,7 +240,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=traces.receipt_models.time_ordered_id,
+                        default=traces.models.time_ordered_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,

@@ -4,9 +4,9 @@ import orjson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from projects.models import Project
+from traces.models import ExportReceipt, RejectedSpans
 from traces.otlp import codec
 from traces.otlp.signals import TRACES
-from traces.receipt_models import ExportReceipt, RejectedSpans
 from traces.receipts import open_receipt
 
 

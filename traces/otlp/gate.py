@@ -21,6 +21,7 @@ from projects.authentication import SCOPE_ENTRY
 from projects.models import ApiKey
 from projects.usage import meter
 from traces import metrics
+from traces.models import ExportReceipt
 from traces.otlp import codec
 from traces.otlp.admission import BODY_SECONDS, ExportThreads, check_scope, run_in_database_thread
 from traces.otlp.allotment import Allotment
@@ -34,7 +35,6 @@ from traces.otlp.http import (
     with_receipt,
 )
 from traces.otlp.signals import LOGS, METRICS, TRACES, Signal
-from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
 Scope = MutableMapping[str, Any]

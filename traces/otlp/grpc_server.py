@@ -22,6 +22,7 @@ from projects.models import ApiKey
 from projects.request_context import begin_request, request_id
 from projects.usage import meter
 from traces import metrics
+from traces.models import ExportReceipt
 from traces.otlp import codec
 from traces.otlp.admission import BODY_SECONDS, ExportThreads, check_scope, run_in_database_thread
 from traces.otlp.allotment import Allotment
@@ -30,7 +31,6 @@ from traces.otlp.errors import BAD_DATA, BODY_TOO_SLOW, OtlpError, otlp_error
 from traces.otlp.http import RECEIPT_HEADER
 from traces.otlp.self_tracing import describe, request_span
 from traces.otlp.signals import LOGS, METRICS, TRACES, Signal
-from traces.receipt_models import ExportReceipt
 from traces.receipts import open_receipt
 
 SIGNALS = {signal.grpc_method: signal for signal in (TRACES, LOGS, METRICS)}

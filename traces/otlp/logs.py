@@ -26,9 +26,9 @@ from spans.short_texts import shortened
 from traces import tombstones
 from traces.database_faults import leave_read_only_session
 from traces.metrics import count_log_records
+from traces.models import ExportReceipt, ReceiptStatus
 from traces.otlp.decode import decode_attributes, decode_resource, decode_scope, decode_value
 from traces.otlp.errors import too_many
-from traces.receipt_models import ExportReceipt, ReceiptStatus
 from traces.receipts import open_receipt, write_receipts
 from traces.span_logs import StoredLogs, store_logs
 from traces.store import Arrival, store

@@ -13,7 +13,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from projects.models import Project
 from traces.database_faults import leave_read_only_session
 from traces.metrics import METRIC_POINTS
-from traces.receipt_models import ExportReceipt
+from traces.models import ExportReceipt
 from traces.store import Arrival, Stored, store
 
 

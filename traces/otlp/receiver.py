@@ -24,8 +24,8 @@ from spans.semconv import BUILT_IN, ProjectTables, normalize
 from traces import tombstones
 from traces.database_faults import leave_read_only_session
 from traces.metrics import count_spans
+from traces.models import ExportReceipt, ReceiptStatus, RejectedSpans
 from traces.otlp.decode import Decoded, Rejection, decode
-from traces.receipt_models import ExportReceipt, ReceiptStatus, RejectedSpans
 from traces.receipts import open_receipt
 from traces.store import Arrival, Stored, store
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
-from traces.receipt_models import ExportReceipt
+from traces.models import ExportReceipt
 from traces.receipts import note_refusals
 
 # A flood of refused requests costs one small INSERT in this time.

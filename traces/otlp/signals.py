@@ -10,11 +10,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from projects.models import Project
+from traces.models import ExportReceipt
 from traces.otlp.codec import Encoding, parse_export
 from traces.otlp.logs import export_logs
 from traces.otlp.metric_points import export_metrics
 from traces.otlp.receiver import export_parts
-from traces.receipt_models import ExportReceipt
 
 
 @dataclass(frozen=True, slots=True)

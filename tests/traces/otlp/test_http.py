@@ -24,10 +24,10 @@ from spans.models import Span
 from tests.builders import export_request, span
 from tests.event_loop import run_apart
 from tests.traces.otlp.conftest import HttpReceiver, Reply, reply, wait_for
+from traces.models import ExportReceipt
 from traces.otlp import codec
 from traces.otlp.codec import Encoding
 from traces.otlp.gate import Gate
-from traces.receipt_models import ExportReceipt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
