@@ -27,7 +27,7 @@ from spans.models import Span
 from spans.project_tables import tables_for
 from traces.models import Trace
 from traces.queries import span_pages, spans_of
-from traces.tree import assemble
+from traces.summaries.tree import assemble
 
 logger = logging.getLogger(__name__)
 

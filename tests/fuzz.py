@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["traces", "spans"]):
     from traces.otlp import codec, split
     from traces.otlp.decode import decode
     from traces.otlp.errors import OtlpError
-    from traces.summary import summarize
+    from traces.summaries.summary import summarize
 
 LIMIT_BYTES = 1024 * 1024
 MAX_SEED_BYTES = 4096

@@ -17,9 +17,9 @@ from spans import writer
 from spans.cluster import is_cluster
 from spans.models import Span
 from tests.builders import export_request, new_trace_id, span
-from traces import rollup
 from traces.models import RejectedSpans
 from traces.otlp.receiver import export
+from traces.summaries import rollup
 from tracing_site.distribution import DISTRIBUTED, LOCAL, REFERENCE
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,7 @@ def routed(sql: str, table: str, column: str) -> bool:
 
 @on_postgres
 def test_every_statement_of_an_export_goes_to_the_shards_of_its_traces(project, monkeypatch):
-    monkeypatch.setattr("traces.claims.is_cluster", lambda: True)
+    monkeypatch.setattr("traces.summaries.trace_rows.is_cluster", lambda: True)
     trace_ids = [new_trace_id(), new_trace_id()]
     call = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5}
     first = [span("call", trace_id=trace_id, span_id="1" * 16, attrs=call) for trace_id in trace_ids]
@@ -106,7 +106,7 @@ def test_every_statement_of_an_export_goes_to_the_shards_of_its_traces(project, 
 
 
 def test_more_new_traces_than_one_statement_can_bind_are_stored(project, monkeypatch):
-    monkeypatch.setattr("traces.claims.is_cluster", lambda: True)
+    monkeypatch.setattr("traces.summaries.trace_rows.is_cluster", lambda: True)
     export(export_request(*(span(trace_id=new_trace_id()) for _ in range(3_000))), project)
     assert Span.objects.count() == 3_000
 

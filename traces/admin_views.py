@@ -25,7 +25,6 @@ from spans.payload import fitting
 from spans.project_tables import tables_for
 from spans.semconv import content
 from traces.came_from import CameFrom
-from traces.clock_skew import shifts
 from traces.hotspots import slowest
 from traces.models import Trace
 from traces.panels import span_panels, trace_panels
@@ -33,9 +32,10 @@ from traces.queries import CONTENT_BYTES, MAX_SPANS, get_span, get_trace, load_s
 from traces.session_pages import group_link
 from traces.span_detail import describe, error_text
 from traces.span_images import images
+from traces.summaries.clock_skew import shifts
+from traces.summaries.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
+from traces.summaries.usage import count_usage
 from traces.templatetags.tracing import duration, number, sent_moment, spent, tokens
-from traces.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
-from traces.usage import count_usage
 from traces.waterfall import Row, Waterfall, failures, layout, narrow, span_types, stops
 
 # Rows drawn at first and with every "show more"; ten thousand at once would stall a browser.

@@ -22,7 +22,7 @@ from spans.semconv.messages import Message
 from spans.semconv.normalize import MODEL_CALLS
 from traces.models import Trace
 from traces.queries import spans_of
-from traces.summary import ANSWERING_TYPES
+from traces.summaries.summary import ANSWERING_TYPES
 
 # So many model calls are read for one page of a conversation.
 MAX_CALLS = 300

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from traces.tree import bounds
+from traces.summaries.tree import bounds
 from traces.waterfall import Row, S
 
 

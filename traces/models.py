@@ -11,7 +11,7 @@ from spans.models import IdentifierField, JSONTextField, ShortTextField, utc_tod
 
 
 class TraceStatus(models.TextChoices):
-    """ERROR if any root failed (`traces.failures`) or, without a root, any span, else OK."""
+    """ERROR if any root failed (`traces.summaries.outcome`) or, without a root, any span, else OK."""
 
     OK = "OK"
     ERROR = "ERROR"
@@ -48,7 +48,7 @@ def group_indexes(field: str, name: str) -> tuple[models.Index, models.Index]:
 
 
 class Trace(models.Model):
-    """The summary of a trace, computed from its spans by `traces.rollup` and nowhere else.
+    """The summary of a trace, computed from its spans by `traces.summaries.rollup` and nowhere else.
 
     The key is derived from project and trace id (`spans.keys.trace_row_key`), so two projects that send the same trace
     id stay apart. `refreshed_at` moves with every change of its spans.

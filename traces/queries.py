@@ -16,8 +16,8 @@ from spans.keys import span_row_key
 from spans.logs import attach_logs, bytes_of_events
 from spans.models import Span, SpanLog
 from spans.payload import fitting, stored_bytes
-from traces import rollup
 from traces.models import Trace
+from traces.summaries import rollup
 from traces.tombstones import bury
 
 TRACES_A_DELETION = 100

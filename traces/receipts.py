@@ -19,7 +19,7 @@ ROWS_A_BATCH = 5_000
 _table = ExportReceipt._meta.db_table
 _fields = ExportReceipt._meta.concrete_fields
 _columns = [str(field.column) for field in _fields]
-# One parameter for all rows, as in traces.claims.
+# One parameter for all rows, as in traces.summaries.trace_rows.
 _ROWS = {
     "postgresql": f"SELECT {', '.join(_columns)} FROM json_populate_recordset(NULL::{_table}, %s)",  # noqa: S608
     "sqlite": f"SELECT {', '.join(f'value ->> {name!r}' for name in _columns)} FROM json_each(%s) WHERE TRUE",  # noqa: S608

@@ -17,11 +17,11 @@ from spans.models import Span
 from spans.project_tables import TablesByProject
 from spans.semconv import normalize
 from spans.writer_lock import writer_lock
-from traces import rollup
 from traces.models import Trace
 from traces.queries import spans_of
-from traces.rollup import Change
-from traces.summary import summarize
+from traces.summaries import rollup
+from traces.summaries.rollup import Change
+from traces.summaries.summary import summarize
 
 # What `normalize` sets, and what it reads.
 COLUMNS = NORMALIZED

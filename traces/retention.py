@@ -18,9 +18,9 @@ from projects.models import Project, RetentionRule
 from spans.models import SpanLog
 from spans.partitions import KEPT_DAY, drop_partition, keep_spans, partition_days
 from spans.vacuum import give_back_space
-from traces import rollup
 from traces.models import RunningTotal, Trace
 from traces.queries import delete_traces
+from traces.summaries import rollup
 
 logger = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from spans.cluster import is_cluster
 from spans.columns import USAGE_PART_NAMES
 from traces.lists import Page, Position, of_group
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
-from traces.usage_row import PartTotals
+from traces.summaries.usage_row import PartTotals
 
 # Totals are of a group's newest traces, up to so many.
 TRACES_A_GROUP = 10_000

@@ -18,10 +18,10 @@ from django.utils import timezone
 from spans.logs import add_logs, is_event
 from spans.models import SpanLog
 from spans.writer_lock import limit_waiting, writer_lock
-from traces import rollup
 from traces.deadline import Overdue, current_deadline
 from traces.models import Trace
 from traces.renormalize import renormalize_locked
+from traces.summaries import rollup
 from traces.tombstones import buried
 
 # No ingest transaction lasts so long: afterwards whoever brings the spans sees the log records.

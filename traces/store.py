@@ -17,14 +17,14 @@ from spans.records import SpanRecord
 from spans.semconv import BUILT_IN, ProjectTables, normalize
 from spans.writer import Written, record_version, sort_out, write_spans
 from spans.writer_lock import limit_waiting, writer_lock
-from traces import rollup
-from traces.claims import Claim, Existing, claim
 from traces.deadline import Deadline, Overdue, current_deadline
 from traces.group_commit import GroupCommit
 from traces.models import ExportReceipt, Trace
 from traces.receipts import write_receipts
-from traces.rollup import Change, SummaryRow
-from traces.summary import TraceSummary, summarize
+from traces.summaries import rollup
+from traces.summaries.rollup import Change, SummaryRow
+from traces.summaries.summary import TraceSummary, summarize
+from traces.summaries.trace_rows import Claim, Existing, claim
 from traces.tombstones import buried
 
 # How long a group waits for the locks of traces: one that is held must not hold up the others.

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from spans.timestamps import YEAR_2000_UNIX_NANO, format_duration
-from traces.tree import Node, TimedSpan, TraceTree, bounds
+from traces.summaries.tree import Node, TimedSpan, TraceTree, bounds
 
 TICKS = 5
 
@@ -18,7 +18,7 @@ S = TypeVar("S", bound=TimedSpan)
 class Row(Generic[S]):
     """One line of the waterfall. `offset` and `width` are percent of the trace's time and never pass 100 together.
 
-    shift_ns: by how much its clock is wrong, whether it is drawn so or not (`traces.clock_skew`).
+    shift_ns: by how much its clock is wrong, whether it is drawn so or not (`traces.summaries.clock_skew`).
     is_first_of_clock: whether its parent's clock is another one.
     """
 

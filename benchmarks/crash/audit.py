@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row, namedtuple_row
 
 from benchmarks.crash.load import Version
-from traces.summary import SUMMARY_COLUMNS, summarize
+from traces.summaries.summary import SUMMARY_COLUMNS, summarize
 
 Expected = dict[tuple[str, str], Version]
 

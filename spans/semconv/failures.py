@@ -2,7 +2,7 @@
 
 A span failed if its status is ERROR, if a convention says so (the field `is_error`), or if the result of its tool does.
 What ended by control flow did not fail, whatever its status: a pause that waits for a person, a hand-over, a
-cancellation. When a trace failed is said in `traces.failures`, all of it in words in docs/failures.md.
+cancellation. When a trace failed is said in `traces.summaries.outcome`, all of it in words in docs/failures.md.
 """
 
 import re

@@ -10,10 +10,10 @@ from spans.keys import trace_row_key
 from spans.models import Span, SpanLog
 from spans.partitions import create_partitions, drop_partition, partition_days
 from tests.builders import export_request, new_trace_id, span
-from traces import rollup
 from traces.models import ExportReceipt, RejectedSpans, Trace
 from traces.otlp.receiver import export
 from traces.span_logs import store_logs
+from traces.summaries import rollup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CALL = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5}

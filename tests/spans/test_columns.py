@@ -9,13 +9,13 @@ from spans.models import JSONTextField, Span
 from spans.records import SpanRecord
 from spans.semconv import SpanContent, normalize
 from spans.semconv.fields import FIELDS
-from traces import rollup
 from traces.api.serializers import TraceSerializer
 from traces.api.session_serializers import SessionSerializer, SpanUsageSerializer, UsageSerializer
 from traces.api.span_serializers import SpanSummarySerializer
 from traces.models import Trace
 from traces.sessions import TraceGroup
-from traces.summary import SUMMARY_COLUMNS, TraceSummary
+from traces.summaries import rollup
+from traces.summaries.summary import SUMMARY_COLUMNS, TraceSummary
 
 UNSET = object()
 FIELD_CLASSES = {

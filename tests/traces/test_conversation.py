@@ -9,7 +9,7 @@ from spans.semconv.normalize import MODEL_CALLS
 from tests.spans.semconv.test_sdk_payloads import load
 from traces.conversation import chapters
 from traces.models import Trace
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 
 def turns(records):

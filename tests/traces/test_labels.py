@@ -12,7 +12,7 @@ from tests.traces.test_admin import viewer as viewer
 from traces.models import Trace
 from traces.otlp.receiver import export
 from traces.renormalize import renormalize
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 LONG = "long answer " * 100
 

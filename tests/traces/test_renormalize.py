@@ -12,7 +12,7 @@ from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
 from traces.renormalize import COLUMNS, READ, renormalize
-from traces.summary import SUMMARY_COLUMNS
+from traces.summaries.summary import SUMMARY_COLUMNS
 
 CALL = {
     "openinference.span.kind": "LLM",

@@ -14,7 +14,7 @@ from spans.semconv import normalize
 from tests.builders import export_request, new_trace_id, span
 from traces.models import Trace
 from traces.otlp.receiver import export
-from traces.rollup import refresh, refresh_due
+from traces.summaries.rollup import refresh, refresh_due
 
 LLM = {
     "openinference.span.kind": "LLM",
@@ -118,7 +118,7 @@ def test_two_projects_with_the_same_trace_id_stay_apart(project, other_project):
 
 
 def test_a_trace_too_large_to_summarise_at_once_is_summarised_afterwards(project, monkeypatch):
-    monkeypatch.setattr("traces.rollup.IMMEDIATE_SPANS", 3)
+    monkeypatch.setattr("traces.summaries.rollup.IMMEDIATE_SPANS", 3)
     trace_id = new_trace_id()
     for number in range(5):
         export(export_request(span(f"span {number}", trace_id=trace_id, attrs=LLM)), project)
@@ -131,11 +131,11 @@ def test_a_trace_too_large_to_summarise_at_once_is_summarised_afterwards(project
 
 
 def test_a_long_trace_that_goes_on_growing_is_summarised_less_often(project, monkeypatch):
-    monkeypatch.setattr("traces.rollup.IMMEDIATE_SPANS", 3)
+    monkeypatch.setattr("traces.summaries.rollup.IMMEDIATE_SPANS", 3)
     trace_id = new_trace_id()
     for number in range(5):
         export(export_request(span(f"span {number}", trace_id=trace_id)), project)
-    monkeypatch.setattr("traces.rollup.SPANS_A_SECOND", 1)  # three seconds for the three spans it knows
+    monkeypatch.setattr("traces.summaries.rollup.SPANS_A_SECOND", 1)  # three seconds for the three spans it knows
     assert refresh_due() == 0
     Trace.objects.update(refreshed_at=timezone.now() - datetime.timedelta(seconds=4))
     assert refresh_due() == 1
@@ -143,7 +143,7 @@ def test_a_long_trace_that_goes_on_growing_is_summarised_less_often(project, mon
 
 
 def test_a_replaced_span_of_a_large_trace_counts_as_a_change_once_it_is_summarised(project, monkeypatch):
-    monkeypatch.setattr("traces.rollup.IMMEDIATE_SPANS", 1)
+    monkeypatch.setattr("traces.summaries.rollup.IMMEDIATE_SPANS", 1)
     trace_id = new_trace_id()
     ids = [f"{number:016x}" for number in (1, 2, 3)]
     export(export_request(*(span(trace_id=trace_id, span_id=span_id) for span_id in ids)), project)
@@ -253,7 +253,7 @@ def test_a_request_for_existing_traces_takes_a_fixed_number_of_statements(projec
 
 
 def test_what_is_too_much_to_summarise_at_once_is_left_to_the_worker(project, monkeypatch):
-    monkeypatch.setattr("traces.rollup.IMMEDIATE_ROWS", 2)
+    monkeypatch.setattr("traces.summaries.rollup.IMMEDIATE_ROWS", 2)
     ids = [new_trace_id() for _ in range(3)]
     for _ in range(2):
         export(export_request(*[span(trace_id=trace_id) for trace_id in ids]), project)

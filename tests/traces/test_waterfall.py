@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from traces.hotspots import slowest
-from traces.tree import assemble
+from traces.summaries.tree import assemble
 from traces.waterfall import failures, layout, narrow, ticks
 
 T = 1_700_000_000_000_000_000

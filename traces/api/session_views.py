@@ -28,7 +28,7 @@ from traces.api.views import ApiView, check_size, find_trace
 from traces.lists import TRACE_ORDERINGS, Page, page
 from traces.models import Trace
 from traces.sessions import SESSIONS, USERS, Grouping, TimeRange, get_group, groups_page, traces_of
-from traces.usage import count_usage
+from traces.summaries.usage import count_usage
 
 BY_START = TRACE_ORDERINGS["start_time"]
 

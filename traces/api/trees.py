@@ -6,7 +6,7 @@ from typing import Any
 
 from spans.models import Span
 from traces.api import bee
-from traces.tree import Node, TraceTree, assemble
+from traces.summaries.tree import Node, TraceTree, assemble
 
 # Deeper spans stand beside their ancestor of the last level, because JSON readers have limits of about this size. Their
 # `parent_span_id` says where they belong.

@@ -13,7 +13,7 @@ from spans.records import SpanRecord
 from spans.semconv import content, normalize
 from tests.corpus import FAMILIES, capture
 from traces.otlp.decode import decode
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 TYPES_OF_KIND = {
     "llm": {"LLM", "CHAT_MODEL"},

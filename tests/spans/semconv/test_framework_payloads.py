@@ -11,7 +11,7 @@ import pytest
 from spans.records import SpanRecord
 from spans.semconv import content, normalize
 from tests.spans.semconv.test_sdk_payloads import assert_traces, load, spans
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 SUNNY = "It is sunny in Brno. C"
 PARIS = "The capital is Paris. "

@@ -8,7 +8,7 @@ import pytest
 from spans.records import SpanRecord
 from spans.semconv import content, normalize
 from tests.spans.semconv.test_sdk_payloads import load, spans, summaries
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 SUBJECT = '{"subject": "Lunch", "body": "Let us meet at noon."'
 

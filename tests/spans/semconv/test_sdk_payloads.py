@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spans.semconv import content, normalize
 from traces.otlp.decode import decode
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 PAYLOADS = Path(__file__).parent / "payloads"
 SUNNY = "It is sunny in Brno."

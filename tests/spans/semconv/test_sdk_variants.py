@@ -12,7 +12,7 @@ from spans.providers import canonical_provider
 from spans.records import SpanRecord
 from spans.semconv import content, normalize
 from tests.spans.semconv.test_sdk_payloads import assert_traces, load, spans
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 SUNNY = "It is sunny in Brno. C"
 # name, status, input tokens, output tokens, session, user, beginning of the output

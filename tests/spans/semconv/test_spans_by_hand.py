@@ -4,7 +4,7 @@ import json
 
 from spans.records import ScopeRecord, SpanRecord
 from spans.semconv import content, normalize
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 CLAUDE_SCOPE = "com.anthropic.claude_code.tracing"
 

@@ -9,7 +9,7 @@ import pytest
 from spans.records import ScopeRecord, SpanRecord
 from spans.semconv import content, normalize
 from tests.spans.semconv.test_sdk_payloads import load, spans
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 both = pytest.mark.parametrize("family", ["livekit-1.3", "livekit-1.8"])
 HOURS = {"type": "tool_call", "id": "call_1", "name": "opening_hours", "arguments": {"day": "monday"}}

@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from projects.project_option import find_project
-from traces import rollup
 from traces.models import Trace
 from traces.queries import batches_by_key
+from traces.summaries import rollup
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from projects.project_option import find_project
 from traces.models import Trace
 from traces.queries import batches_by_key
 from traces.renormalize import Renormalized, renormalize
-from traces.rollup import KEYS_A_TRANSACTION
+from traces.summaries.rollup import KEYS_A_TRANSACTION
 
 SECONDS_BETWEEN_NOTES = 30
 

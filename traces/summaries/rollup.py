@@ -18,9 +18,9 @@ from spans.batches import batches
 from spans.keys import span_row_key
 from spans.models import Span
 from spans.writer import rows_by_key
-from traces.claims import write_summaries
 from traces.models import Trace
-from traces.summary import SUMMARY_COLUMNS, TraceSummary, summarize
+from traces.summaries.summary import SUMMARY_COLUMNS, TraceSummary, summarize
+from traces.summaries.trace_rows import write_summaries
 
 # Up to so many spans a trace is summarised with every request that touches it; a larger one soon after, by the worker,
 # so that the cost of a request does not grow with its trace.

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from spans.records import ScopeRecord, SpanRecord
-from traces.usage import NO_USAGE, count_usage
+from traces.summaries.usage import NO_USAGE, count_usage
 
 START = 1_700_000_000_000_000_000
 

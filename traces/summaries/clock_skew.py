@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from spans.span_types import SpanKind
-from traces.tree import TimedSpan, TraceTree, assemble, bounds
+from traces.summaries.tree import TimedSpan, TraceTree, assemble, bounds
 
 # What two clocks that are kept in step may differ by: nothing to tell anybody about.
 IN_STEP_NS = 1_000_000

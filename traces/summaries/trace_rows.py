@@ -13,7 +13,7 @@ from django.db.models import DateField, UUIDField
 from spans.batches import batches
 from spans.cluster import is_cluster
 from traces.models import Trace
-from traces.summary import SUMMARY_COLUMNS, TraceSummary
+from traces.summaries.summary import SUMMARY_COLUMNS, TraceSummary
 
 _COLUMNS = ("id", "project_id", "trace_id", *SUMMARY_COLUMNS, "refresh_due", "day", "created_at", "refreshed_at")
 _table = Trace._meta.db_table

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from spans.records import ResourceRecord, SpanRecord
-from traces.summary import summarize
+from traces.summaries.summary import summarize
 
 START = 1_700_000_000_000_000_000
 MILLISECOND = 1_000_000

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from spans.keys import INVALID_SPAN_ID
-from traces.clock_skew import shifts_of
-from traces.failures import OutcomeRow, trace_failed
-from traces.tree import bounds, start_of
-from traces.usage import count_usage
-from traces.usage_row import CALL_CLASS, PartTotals, UsageRow
+from traces.summaries.clock_skew import shifts_of
+from traces.summaries.outcome import OutcomeRow, trace_failed
+from traces.summaries.tree import bounds, start_of
+from traces.summaries.usage import count_usage
+from traces.summaries.usage_row import CALL_CLASS, PartTotals, UsageRow
 
 # What a trace's output may be taken from, where the root has none.
 ANSWERING_TYPES = frozenset(("AGENT", "CHAIN", "WORKFLOW", "TASK", "LLM", "CHAT_MODEL"))

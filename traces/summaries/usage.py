@@ -10,8 +10,8 @@ from decimal import Decimal
 from operator import attrgetter
 
 from spans.columns import USAGE_PART_NAMES
-from traces.usage_repeats import drop_sums_beside, drop_twins
-from traces.usage_row import (
+from traces.summaries.usage_repeats import drop_sums_beside, drop_twins
+from traces.summaries.usage_row import (
     CALL_CLASS,
     COUNTED_CALL,
     COUNTED_SUM,

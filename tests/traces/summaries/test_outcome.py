@@ -3,8 +3,8 @@
 import itertools
 
 from spans.records import SpanRecord
-from traces.failures import trace_failed
-from traces.summary import summarize
+from traces.summaries.outcome import trace_failed
+from traces.summaries.summary import summarize
 
 CLIENT, SERVER = 3, 2
 UNSET, OK = 0, 1

@@ -8,10 +8,10 @@ import pytest
 
 from spans.models import Span
 from tests.builders import export_request, new_trace_id, span
-from traces.clock_skew import shifts, shifts_of
 from traces.models import Trace
 from traces.otlp.receiver import export
-from traces.tree import assemble, bounds
+from traces.summaries.clock_skew import shifts, shifts_of
+from traces.summaries.tree import assemble, bounds
 
 MS = 1_000_000
 T = 1_700_000_000_000_000_000

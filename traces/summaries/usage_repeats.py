@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from traces.usage_row import CALL_CLASS, COUNTED_CALL, COUNTED_SUM, SUM, SUM_BESIDE, TWIN, Decision, UsageRow
+from traces.summaries.usage_row import CALL_CLASS, COUNTED_CALL, COUNTED_SUM, SUM, SUM_BESIDE, TWIN, Decision, UsageRow
 
 # A sum is looked for among so many spans before it.
 SUM_NEIGHBOURS = 500

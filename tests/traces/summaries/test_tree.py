@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from traces.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
+from traces.summaries.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
 
 
 @dataclass(frozen=True)
