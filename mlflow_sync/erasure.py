@@ -17,7 +17,7 @@ from spans.models import Span
 from spans.vacuum import empty_log, give_back_space
 from traces.lists import forms_of_id
 from traces.models import RejectedSpans, Trace
-from traces.queries import delete_traces
+from traces.upkeep.deletion import delete_traces
 
 logger = logging.getLogger(__name__)
 

@@ -1,12 +1,10 @@
-"""Reading and deleting traces, for the API, the admin and the mirror. Each function has a fixed number of queries."""
+"""Reading traces and spans, for the API, the admin and the mirror. Each function has a fixed number of queries."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterator
 from uuid import UUID
 
 import orjson
-from django.db import transaction
 from django.db.models import Case, Q, QuerySet, Sum, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Length
@@ -17,10 +15,7 @@ from spans.logs import attach_logs, bytes_of_events
 from spans.models import Span, SpanLog
 from spans.payload import fitting, stored_bytes
 from traces.models import Trace
-from traces.summaries import rollup
-from traces.tombstones import bury
 
-TRACES_A_DELETION = 100
 # More spans of a trace are never in memory together: a trace has no limit, and a process has.
 MAX_SPANS = 10_000
 # Attributes of a span that a list of traces shows a part of.
@@ -190,37 +185,3 @@ def batches_by_key(traces: QuerySet[Trace], size: int) -> Iterator[list[UUID]]:
     while keys := list(rest.values_list("pk", flat=True)[:size]):
         yield keys
         rest = traces.filter(pk__gt=keys[-1])
-
-
-def delete_traces(traces: QuerySet[Trace] | Iterable[UUID], stay_deleted: bool = True) -> int:
-    """Delete these traces (a queryset or keys) with their spans; returns how many there were.
-
-    If they stay deleted, spans that still arrive of them are rejected for a time (`traces.tombstones`).
-
-    In transactions of 100 traces, so a failure leaves whole traces only; safe beside writers and to run again. A trace
-    that has left the queryset when its turn comes stays. The mirror deletes its copies afterwards, because its rows
-    notice that their trace is gone.
-    """
-    wanted = traces if isinstance(traces, QuerySet) else Trace.objects.all()
-    deleted = 0
-    for keys in _batches(traces):
-        with transaction.atomic():
-            locked = list(wanted.filter(pk__in=rollup.lock(keys)).only("pk", "day", "project").order_by())
-            if stay_deleted:
-                bury(locked)
-            spans_of(*locked).delete()
-            SpanLog.objects.filter(trace_row__in=locked).delete()
-            Trace.objects.filter(pk__in=[trace.pk for trace in locked]).delete()
-        deleted += len(locked)
-    return deleted
-
-
-def _batches(traces: QuerySet[Trace] | Iterable[UUID]) -> Iterator[list[UUID]]:
-    if isinstance(traces, QuerySet):
-        # Each batch is gone before the next one is read.
-        while batch := list(traces.values_list("pk", flat=True)[:TRACES_A_DELETION]):
-            yield batch
-    else:
-        keys = iter(traces)
-        while batch := list(islice(keys, TRACES_A_DELETION)):
-            yield batch

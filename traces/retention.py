@@ -19,8 +19,8 @@ from spans.models import SpanLog
 from spans.partitions import KEPT_DAY, drop_partition, keep_spans, partition_days
 from spans.vacuum import give_back_space
 from traces.models import RunningTotal, Trace
-from traces.queries import delete_traces
 from traces.summaries import rollup
+from traces.upkeep.deletion import delete_traces
 
 logger = logging.getLogger(__name__)
 

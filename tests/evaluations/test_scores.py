@@ -21,7 +21,7 @@ from tests.traces.test_admin import member
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
-from traces.queries import delete_traces
+from traces.upkeep.deletion import delete_traces
 
 pytestmark = pytest.mark.django_db
 

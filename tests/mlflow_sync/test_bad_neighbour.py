@@ -31,7 +31,7 @@ from tests.mlflow_sync.hostile import (
     trickles,
 )
 from traces.models import Trace
-from traces.queries import delete_traces
+from traces.upkeep.deletion import delete_traces
 
 Ingest = Callable[..., Trace]
 

@@ -20,7 +20,7 @@ from tests.mlflow_sync.conftest import MlflowApi, let_waits_end, mirror_all, pul
 from traces import queries
 from traces.models import Trace
 from traces.otlp.logs import export_logs
-from traces.queries import delete_traces
+from traces.upkeep.deletion import delete_traces
 
 pytestmark = pytest.mark.django_db
 Ingest = Callable[..., Trace]

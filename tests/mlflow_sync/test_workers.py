@@ -31,7 +31,7 @@ from tests.mlflow_sync.conftest import MlflowApi, let_waits_end, mirror_all, pul
 from tests.mlflow_sync.hostile import hangs, hostile_server
 from tests.servers import ROOT, clean_environment
 from traces.models import Trace
-from traces.queries import delete_traces
+from traces.upkeep.deletion import delete_traces
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Ingest = Callable[..., Trace]

@@ -16,8 +16,9 @@ from tests.traces.test_admin import member
 from traces.models import ExportReceipt, Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
-from traces.queries import delete_traces, get_span
+from traces.queries import get_span
 from traces.renormalize import renormalize
+from traces.upkeep.deletion import delete_traces
 
 pytestmark = pytest.mark.django_db
 FAILED = {"code": 2}

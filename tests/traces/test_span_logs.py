@@ -27,9 +27,10 @@ from tests.corpus import capture
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
-from traces.queries import delete_traces, get_span
+from traces.queries import get_span
 from traces.retention import delete_expired
 from traces.span_logs import attach_pending
+from traces.upkeep.deletion import delete_traces
 
 FAMILIES = ["otel-genai-legacy", "otel-genai-latest", "otel-genai-new"]
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}

@@ -54,6 +54,7 @@ from traces.models import Trace
 from traces.otlp.codec import Encoding, serialize
 from traces.otlp.encode import traces_data
 from traces.otlp.http import ExportTracesMixin
+from traces.upkeep import deletion
 
 MAX_IDS = 1_000
 
@@ -215,7 +216,7 @@ class TraceDetailView(ApiView):
         if trace is None:
             trace = find_trace(request, id)
             raise ApiError(403, "PERMISSION_DENIED", f"You may not delete traces of the project {trace.project.slug}")
-        queries.delete_traces([trace.pk])
+        deletion.delete_traces([trace.pk])
         return HttpResponse(status=204)
 
 
@@ -326,7 +327,7 @@ class DeleteTracesView(ApiView):
         if len(ids) > MAX_IDS:
             raise invalid_argument(f"body/ids must NOT have more than {MAX_IDS} items", "Delete in several requests.")
         found = queries.get_traces(editable_projects(request), ids)
-        deleted = queries.delete_traces({trace.pk for trace in found.values()})
+        deleted = deletion.delete_traces({trace.pk for trace in found.values()})
         return Response(
             {"deleted": deleted, "not_found": [identifier for identifier in ids if identifier not in found]}
         )

@@ -5,7 +5,7 @@ from spans.models import Span
 from tests.builders import new_trace_id, span
 from tests.traces.api.conftest import BeeRun
 from traces.models import Trace
-from traces.queries import delete_traces
+from traces.upkeep.deletion import delete_traces
 
 
 def post(client, body: str, content_type: str = "application/json"):
