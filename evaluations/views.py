@@ -13,7 +13,7 @@ from spans.keys import trace_row_key
 from traces.api import cursors
 from traces.api import parameters as p
 from traces.api.views import ApiView
-from traces.lists import Ordering, Position
+from traces.reading.lists import Ordering, Position
 
 NEWEST = Ordering("created_at", F("created_at"), models.DateTimeField())
 

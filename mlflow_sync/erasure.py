@@ -15,8 +15,8 @@ from projects.models import Project
 from spans.batches import batches
 from spans.models import Span
 from spans.vacuum import empty_log, give_back_space
-from traces.lists import forms_of_id
 from traces.models import RejectedSpans, Trace
+from traces.reading.lists import forms_of_id
 from traces.upkeep.deletion import delete_traces
 
 logger = logging.getLogger(__name__)

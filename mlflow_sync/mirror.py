@@ -26,7 +26,7 @@ from spans.logs import attach_logs
 from spans.models import Span
 from spans.project_tables import tables_for
 from traces.models import Trace
-from traces.queries import span_pages, spans_of
+from traces.reading.queries import span_pages, spans_of
 from traces.summaries.tree import assemble
 
 logger = logging.getLogger(__name__)

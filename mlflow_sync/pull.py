@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from mlflow_sync.models import MirrorStatus, MlflowTrace
 from projects.models import Project
-from traces.lists import COUNT_LIMIT, count_up_to_limit
 from traces.models import Trace, TraceStatus
+from traces.reading.lists import COUNT_LIMIT, count_up_to_limit
 
 # A trace is left alone until nothing came for so long: most exporters send every five seconds or sooner.
 QUIET = datetime.timedelta(seconds=3)

@@ -16,8 +16,8 @@ from projects.models import Project
 from projects.roles import project_ids
 from spans.models import SpanType
 from spans.timestamps import CLOCK_AHEAD_NS, NS_PER_SECOND, to_unix_nano
-from traces.lists import duration_ns, logs_with, of_group
 from traces.models import Trace, TraceStatus
+from traces.reading.lists import duration_ns, logs_with, of_group
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 
 from projects.roles import project_ids
 from traces.admin_filters import ParameterFilter
-from traces.lists import Position, beyond
+from traces.reading.lists import Position, beyond
 
 # How many of a project's newest rows a search or a filter without an index looks through.
 SCAN_ROWS = 100_000

@@ -28,7 +28,7 @@ from traces.came_from import CameFrom
 from traces.hotspots import slowest
 from traces.models import Trace
 from traces.panels import span_panels, trace_panels
-from traces.queries import CONTENT_BYTES, MAX_SPANS, get_span, get_trace, load_spans, spans_of
+from traces.reading.queries import CONTENT_BYTES, MAX_SPANS, get_span, get_trace, load_spans, spans_of
 from traces.session_pages import group_link
 from traces.span_detail import describe, error_text
 from traces.span_images import images

@@ -13,8 +13,8 @@ from django.urls import reverse
 
 from projects.declared_lists import RefusedParameters
 from traces.admin_lists import SCAN_ROWS
-from traces.lists import Position, beyond
 from traces.models import Trace
+from traces.reading.lists import Position, beyond
 
 # The parameter of a trace page that holds its list's query, named as Django's.
 LIST_QUERY = "_changelist_filters"

@@ -138,7 +138,7 @@ class DeletedTrace(models.Model):
 
 
 class Session(Trace):
-    """The admin's place for sessions, which are traces that share a session id (`traces.sessions`)."""
+    """The admin's place for sessions, which are traces that share a session id (`traces.reading.sessions`)."""
 
     class Meta:
         proxy = True

@@ -18,7 +18,7 @@ from spans.project_tables import TablesByProject
 from spans.semconv import normalize
 from spans.writer_lock import writer_lock
 from traces.models import Trace
-from traces.queries import spans_of
+from traces.reading.queries import spans_of
 from traces.summaries import rollup
 from traces.summaries.rollup import Change
 from traces.summaries.summary import summarize

@@ -16,7 +16,7 @@ from traces import session_pages
 from traces.admin_filters import ProjectFilter, TimeRangeFilter
 from traces.admin_views import trace_or_404
 from traces.models import EndUser, Session
-from traces.sessions import SESSIONS, USERS, Grouping
+from traces.reading.sessions import SESSIONS, USERS, Grouping
 
 
 class GroupAdmin(ProjectScopedAdmin):

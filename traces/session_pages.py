@@ -1,4 +1,4 @@
-"""The admin's pages of sessions and end users: thin views over `traces.sessions` and `traces.conversation`.
+"""The admin's pages of sessions and end users: thin views over `traces.reading.sessions` and `traces.reading.conversation`.
 
 What lies outside the user's projects is not found (404).
 """
@@ -17,12 +17,12 @@ from projects.models import Project
 from projects.roles import project_ids
 from spans.project_tables import tables_for
 from spans.semconv import content
-from traces import conversation
 from traces.admin_filters import MAX_TEXT, ProjectFilter, TimeRangeFilter
-from traces.lists import TRACE_ORDERINGS, Page, Position, page
 from traces.models import Trace
-from traces.queries import is_storable
-from traces.sessions import SESSIONS, Grouping, TimeRange, TraceGroup, get_group, groups_page, traces_of
+from traces.reading import conversation
+from traces.reading.lists import TRACE_ORDERINGS, Page, Position, page
+from traces.reading.queries import is_storable
+from traces.reading.sessions import SESSIONS, Grouping, TimeRange, TraceGroup, get_group, groups_page, traces_of
 from traces.shown import Message, shown_messages
 from traces.templatetags.tracing import duration, number, sent_moment, spent, tokens
 

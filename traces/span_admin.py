@@ -12,7 +12,7 @@ from projects.roles import Role
 from spans.models import Span
 from traces import admin_filters as filters
 from traces import admin_views
-from traces.queries import PAYLOAD_FIELDS
+from traces.reading.queries import PAYLOAD_FIELDS
 from traces.recorded_admin import RecordedAdmin, any_contains, preview, searched_for, trace_url
 from traces.templatetags.tracing import duration, sent_moment, span_type, spent, status_dot, tokens
 

@@ -11,8 +11,8 @@ from mlflow_sync.client import is_enabled, server_url
 from mlflow_sync.pull import mirror_lag
 from projects.roles import project_ids
 from spans.timestamps import CLOCK_AHEAD_NS, to_unix_nano
-from traces.lists import COUNT_LIMIT, count_up_to_limit
 from traces.models import Trace
+from traces.reading.lists import COUNT_LIMIT, count_up_to_limit
 
 LATEST = 12
 # Projects beyond these are left to the lists.

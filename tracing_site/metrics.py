@@ -32,8 +32,8 @@ from projects.models import hash_key
 from projects.request_context import project_id
 from projects.sent_keys import readings
 from traces.database_faults import database_fault
-from traces.lists import count_up_to_limit
 from traces.models import RunningTotal, Trace
+from traces.reading.lists import count_up_to_limit
 from tracing_site.addresses import is_loopback
 from tracing_site.health import FAILING, OK, Finding, findings
 

@@ -17,9 +17,9 @@ from mlflow_sync.pull import mirror_again
 from projects.models import Project
 from tests.builders import attributes, export_request, log_record, logs_request, new_span_id, new_trace_id, span
 from tests.mlflow_sync.conftest import MlflowApi, let_waits_end, mirror_all, pull_now, usage
-from traces import queries
 from traces.models import Trace
 from traces.otlp.logs import export_logs
+from traces.reading import queries
 from traces.upkeep.deletion import delete_traces
 
 pytestmark = pytest.mark.django_db

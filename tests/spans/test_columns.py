@@ -13,7 +13,7 @@ from traces.api.serializers import TraceSerializer
 from traces.api.session_serializers import SessionSerializer, SpanUsageSerializer, UsageSerializer
 from traces.api.span_serializers import SpanSummarySerializer
 from traces.models import Trace
-from traces.sessions import TraceGroup
+from traces.reading.sessions import TraceGroup
 from traces.summaries import rollup
 from traces.summaries.summary import SUMMARY_COLUMNS, TraceSummary
 

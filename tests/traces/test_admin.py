@@ -332,7 +332,7 @@ def test_of_a_trace_without_end_the_first_spans_are_drawn_and_the_others_found_i
 ):
     trace = store(project, 8)
     store(project, 2)
-    monkeypatch.setattr("traces.queries.MAX_SPANS", 5)
+    monkeypatch.setattr("traces.reading.queries.MAX_SPANS", 5)
     monkeypatch.setattr("traces.admin_views.MAX_SPANS", 5)
     first = viewer.get(page(trace)).content.decode()
     assert first.count('role="treeitem"') == 5

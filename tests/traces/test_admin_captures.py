@@ -5,7 +5,7 @@ import pytest
 from tests.corpus import FAMILIES, capture
 from traces.models import Trace
 from traces.otlp.receiver import export
-from traces.queries import load_spans
+from traces.reading.queries import load_spans
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -15,7 +15,7 @@ from tests.traces.test_admin import LIST, member
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
-from traces.queries import span_pages
+from traces.reading.queries import span_pages
 
 pytestmark = pytest.mark.django_db
 START_NS = 1_730_000_000_000_000_000

@@ -199,7 +199,7 @@ def test_a_time_that_is_none_is_answered_with_an_example(tmp_path):
 
 @pytest.mark.parametrize("name", ["all.jsonl", "folder"])
 def test_a_long_trace_is_exported_by_pages_and_read_back_whole(project, other_project, tmp_path, name, monkeypatch):
-    monkeypatch.setattr("traces.queries.SPANS_A_PAGE", 3)
+    monkeypatch.setattr("traces.reading.queries.SPANS_A_PAGE", 3)
     trace_id = new_trace_id()
     export(export_request(*[span(f"step {n}", trace_id=trace_id) for n in range(7)]), project)
     assert export_traces(tmp_path / name) == f"7 spans are in {tmp_path / name}.\n"

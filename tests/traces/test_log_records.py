@@ -16,7 +16,7 @@ from tests.traces.test_admin import member
 from traces.models import ExportReceipt, Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
-from traces.queries import get_span
+from traces.reading.queries import get_span
 from traces.renormalize import renormalize
 from traces.upkeep.deletion import delete_traces
 

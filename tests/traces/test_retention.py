@@ -20,7 +20,7 @@ from tests.builders import export_request, new_trace_id, span
 from traces import retention
 from traces.models import Trace
 from traces.otlp.receiver import export
-from traces.queries import load_spans
+from traces.reading.queries import load_spans
 from traces.retention import delete_expired
 from traces.summaries import rollup
 

@@ -1,6 +1,6 @@
 """Messages as the pages show them: each kind of part by what it is."""
 
-from traces.conversation import message_key
+from traces.reading.conversation import message_key
 from traces.shown import shown_messages, sources_of
 
 

@@ -27,7 +27,7 @@ from tests.corpus import capture
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
-from traces.queries import get_span
+from traces.reading.queries import get_span
 from traces.retention import delete_expired
 from traces.span_logs import attach_pending
 from traces.upkeep.deletion import delete_traces

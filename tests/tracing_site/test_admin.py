@@ -44,7 +44,7 @@ def test_home_tells_a_new_installation_how_to_send_traces(admin_client):
 
 
 def test_home_counts_up_to_a_limit_and_says_so(admin_client, project, settings, monkeypatch):
-    for module in ("traces.lists", "mlflow_sync.pull", "tracing_site.home"):
+    for module in ("traces.reading.lists", "mlflow_sync.pull", "tracing_site.home"):
         monkeypatch.setattr(f"{module}.COUNT_LIMIT", 2)
     settings.MLFLOW_TRACKING_URI = "http://127.0.0.1:1"
     for _ in range(4):

@@ -39,7 +39,7 @@ def test_a_database_that_is_down_is_503_with_retry_after(client, db, key, url):
 
 
 def test_an_unexpected_error_is_json_without_details(db, key, monkeypatch):
-    monkeypatch.setattr("traces.queries.get_trace", lambda *args: 1 / 0)
+    monkeypatch.setattr("traces.reading.queries.get_trace", lambda *args: 1 / 0)
     client = Client(raise_request_exception=False)
     response = client.get("/v1/traces/x", headers={"x-bee-authorization": key})
     assert (response.status_code, response.json()["code"]) == (500, "INTERNAL_SERVER_ERROR")

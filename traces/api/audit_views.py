@@ -15,7 +15,7 @@ from traces.api import parameters as p
 from traces.api.openapi import CURSOR, answers, ok, operation
 from traces.api.serializers import NEXT_PAGE
 from traces.api.views import ApiView, ordering_of
-from traces.lists import Ordering, page
+from traces.reading.lists import Ordering, page
 
 ORDERINGS = {"created_at": Ordering("created_at", F("created_at"), DateTimeField())}
 PARAMETERS = (

@@ -10,7 +10,7 @@ import orjson
 from django.db.models import DateTimeField, DecimalField
 
 from traces.api.errors import invalid_argument
-from traces.lists import Ordering, Position
+from traces.reading.lists import Ordering, Position
 
 
 def encode(ordering: Ordering, position: Position) -> str:

@@ -13,7 +13,7 @@ from traces.api.errors import too_large
 from traces.api.log_serializers import LogSerializer
 from traces.api.views import ApiView, find_trace, otlp_answer
 from traces.otlp.encode_logs import logs_data
-from traces.queries import total_bytes
+from traces.reading.queries import total_bytes
 
 
 class TraceLogsView(ApiView):

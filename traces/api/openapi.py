@@ -18,8 +18,8 @@ from traces.api.serializers import (
     TraceListSerializer,
     TraceResultSerializer,
 )
-from traces.lists import SPAN_ORDERINGS, TRACE_ORDERINGS
 from traces.models import TraceStatus
+from traces.reading.lists import SPAN_ORDERINGS, TRACE_ORDERINGS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -119,7 +119,7 @@ TRACE_SPANS = (
 
 
 def filter_values(values: dict[str, Any], filters: tuple[p.Parameter, ...]) -> dict[str, Any]:
-    """The filters' values by the names that `traces.lists` has for them; an absent choice is ""."""
+    """The filters' values by the names that `traces.reading.lists` has for them; an absent choice is ""."""
     return {
         FILTER_NAMES.get(item.name, item.name): "" if "enum" in item.schema and value is None else value
         for item in filters

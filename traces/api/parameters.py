@@ -16,7 +16,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from spans.timestamps import to_unix_nano
 from traces.api.errors import invalid_argument
-from traces.queries import is_storable
+from traces.reading.queries import is_storable
 
 MAX_INTEGER = 2**63 - 1
 MAX_TEXT = 1_000

@@ -16,7 +16,7 @@ from traces.api.serializers import (
     UsagePartsMixin,
     texts_field,
 )
-from traces.sessions import TraceGroup
+from traces.reading.sessions import TraceGroup
 
 
 @dataclass(slots=True)

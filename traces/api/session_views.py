@@ -11,7 +11,6 @@ from spans.columns import USAGE_PART_NAMES
 from spans.models import Span
 from spans.project_tables import tables_for
 from spans.semconv import SpanContent, content
-from traces import conversation, queries
 from traces.api import cursors, session_openapi
 from traces.api import parameters as p
 from traces.api.errors import ApiError
@@ -25,9 +24,10 @@ from traces.api.session_serializers import (
     UserSerializer,
 )
 from traces.api.views import ApiView, check_size, find_trace
-from traces.lists import TRACE_ORDERINGS, Page, page
 from traces.models import Trace
-from traces.sessions import SESSIONS, USERS, Grouping, TimeRange, get_group, groups_page, traces_of
+from traces.reading import conversation, queries
+from traces.reading.lists import TRACE_ORDERINGS, Page, page
+from traces.reading.sessions import SESSIONS, USERS, Grouping, TimeRange, get_group, groups_page, traces_of
 from traces.summaries.usage import count_usage
 
 BY_START = TRACE_ORDERINGS["start_time"]

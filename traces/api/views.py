@@ -23,7 +23,6 @@ from spans.logs import attach_logs
 from spans.models import Span
 from spans.project_tables import tables_for
 from spans.semconv import content
-from traces import queries
 from traces.api import bee, cursors, openapi, trees
 from traces.api import parameters as p
 from traces.api.encoding import AnyAccept, JSONParser, JSONRenderer
@@ -36,7 +35,12 @@ from traces.api.span_serializers import (
     SpanSummarySerializer,
     SpanView,
 )
-from traces.lists import (
+from traces.models import Trace
+from traces.otlp.codec import Encoding, serialize
+from traces.otlp.encode import traces_data
+from traces.otlp.http import ExportTracesMixin
+from traces.reading import queries
+from traces.reading.lists import (
     COUNT_LIMIT,
     SPAN_ORDERINGS,
     TRACE_ORDERINGS,
@@ -50,10 +54,6 @@ from traces.lists import (
     in_projects,
     page,
 )
-from traces.models import Trace
-from traces.otlp.codec import Encoding, serialize
-from traces.otlp.encode import traces_data
-from traces.otlp.http import ExportTracesMixin
 from traces.upkeep import deletion
 
 MAX_IDS = 1_000

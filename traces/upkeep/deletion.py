@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from spans.models import SpanLog
 from traces.models import Trace
-from traces.queries import spans_of
+from traces.reading.queries import spans_of
 from traces.summaries import rollup
 from traces.tombstones import bury
 

@@ -71,7 +71,7 @@ def test_no_time_breaks_a_filter(api, store, start_ns, duration_ns):
 
 @pytest.mark.parametrize("parameter", ["include_tree", "include_mlflow_tree"])
 def test_a_tree_of_too_many_spans_is_refused_before_they_are_read(api, store, parameter, monkeypatch):
-    monkeypatch.setattr("traces.queries.MAX_SPANS", 2)
+    monkeypatch.setattr("traces.reading.queries.MAX_SPANS", 2)
     trace_id = new_trace_id()
     store(*(span(trace_id=trace_id) for _ in range(3)))
     response = api.get(f"/v1/traces/{trace_id}?include_mlflow=true&{parameter}=true")

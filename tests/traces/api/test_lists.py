@@ -8,8 +8,8 @@ from django.db import connection
 from spans.models import Span
 from tests.builders import new_trace_id, span
 from tests.traces.api.conftest import MS, START_NS
-from traces.lists import TraceFilters
 from traces.models import Trace
+from traces.reading.lists import TraceFilters
 
 LLM = {
     "gen_ai.operation.name": "chat",
@@ -229,7 +229,7 @@ def test_offsets_count_from_the_newest(api, store):
 
 
 def test_the_count_stops_at_its_limit(api, store, monkeypatch):
-    monkeypatch.setattr("traces.lists.COUNT_LIMIT", 3)
+    monkeypatch.setattr("traces.reading.lists.COUNT_LIMIT", 3)
     monkeypatch.setattr("traces.api.views.COUNT_LIMIT", 3)
     store(*[span() for _ in range(5)])
     answer = api.get("/v1/traces?limit=1").json()
@@ -238,7 +238,7 @@ def test_the_count_stops_at_its_limit(api, store, monkeypatch):
 
 
 def test_answers_in_one_piece_have_a_limit(api, store, monkeypatch):
-    monkeypatch.setattr("traces.queries.MAX_SPANS", 3)
+    monkeypatch.setattr("traces.reading.queries.MAX_SPANS", 3)
     trace_id = new_trace_id()
     store(*[span(trace_id=trace_id) for _ in range(4)])
     trace = f"/v1/traces/{trace_id}"

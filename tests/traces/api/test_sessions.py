@@ -12,8 +12,8 @@ from projects.models import ProjectMembership
 from spans.cluster import is_cluster
 from tests.builders import export_request, new_span_id, new_trace_id, span
 from tests.traces.api.conftest import START_NS
-from traces import sessions
 from traces.otlp.receiver import export
+from traces.reading import sessions
 
 SECOND = 1_000_000_000
 ODD_IDS = [

@@ -18,7 +18,7 @@ from traces.models import Trace
 from traces.otlp.codec import Encoding, serialize
 from traces.otlp.encode import traces_data
 from traces.otlp.encode_logs import logs_data
-from traces.queries import span_pages
+from traces.reading.queries import span_pages
 
 CHUNK = 500
 BY_START = attrgetter("start_time_unix_nano", "pk")

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from projects.project_option import find_project
 from traces.models import Trace
-from traces.queries import batches_by_key
+from traces.reading.queries import batches_by_key
 from traces.summaries import rollup
 
 

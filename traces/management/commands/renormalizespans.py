@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from projects.project_option import find_project
 from traces.models import Trace
-from traces.queries import batches_by_key
+from traces.reading.queries import batches_by_key
 from traces.renormalize import Renormalized, renormalize
 from traces.summaries.rollup import KEYS_A_TRANSACTION
 

@@ -31,8 +31,8 @@ from django.db.models import (
 
 from spans.cluster import is_cluster
 from spans.columns import USAGE_PART_NAMES
-from traces.lists import Page, Position, of_group
 from traces.models import GROUP_PREFIX, EmptyText, Prefix, Trace
+from traces.reading.lists import Page, Position, of_group
 from traces.summaries.usage_row import PartTotals
 
 # Totals are of a group's newest traces, up to so many.

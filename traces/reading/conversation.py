@@ -21,7 +21,7 @@ from spans.semconv import SpanContent
 from spans.semconv.messages import Message
 from spans.semconv.normalize import MODEL_CALLS
 from traces.models import Trace
-from traces.queries import spans_of
+from traces.reading.queries import spans_of
 from traces.summaries.summary import ANSWERING_TYPES
 
 # So many model calls are read for one page of a conversation.

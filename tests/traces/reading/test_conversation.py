@@ -7,8 +7,8 @@ import pytest
 from spans.semconv import content
 from spans.semconv.normalize import MODEL_CALLS
 from tests.spans.semconv.test_sdk_payloads import load
-from traces.conversation import chapters
 from traces.models import Trace
+from traces.reading.conversation import chapters
 from traces.summaries.summary import summarize
 
 
