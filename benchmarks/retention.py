@@ -75,8 +75,8 @@ def measure(url: str, counts: list[int]) -> None:
     from projects.models import Project
     from spans import partitions
     from tests.builders import export_request, span
-    from traces import retention
     from traces.otlp.receiver import export
+    from traces.upkeep import retention
 
     project = Project.objects.create(slug="first", name="first")
     export(export_request(span(attrs={"text": os.urandom(1_000).hex()})), project)

@@ -17,7 +17,7 @@ from spans.keys import span_row_key
 from spans.models import Span, SpanLog
 from spans.semconv.evaluation import EVALUATION_EVENT, Evaluation, evaluation_of
 from traces.models import Trace
-from traces.tombstones import buried
+from traces.upkeep.tombstones import buried
 
 PAGE = 500
 # Of a backlog so many pages are read at a time: more traces than one statement changes at the same moment.

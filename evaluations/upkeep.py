@@ -9,7 +9,7 @@ from evaluations.models import Score
 from projects.models import Project
 from spans.models import SpanLog
 from traces.models import Trace
-from traces.retention import expiries
+from traces.upkeep.retention import expiries
 
 # A score may be stored in the moment in which its trace is deleted.
 FRESH = datetime.timedelta(hours=3)

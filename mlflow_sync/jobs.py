@@ -30,10 +30,11 @@ from projects.audit import delete_expired_events
 from spans.batches import batches
 from spans.partitions import create_partitions
 from spans.vacuum import empty_log
-from traces import retention, span_logs
+from traces import span_logs
 from traces.receipts import delete_expired_receipts
 from traces.summaries import rollup
-from traces.tombstones import delete_expired_tombstones
+from traces.upkeep import retention
+from traces.upkeep.tombstones import delete_expired_tombstones
 
 logger = logging.getLogger(__name__)
 

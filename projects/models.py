@@ -226,7 +226,7 @@ class SignInStamp(models.Model):
 class RetentionRule(models.Model):
     """Keeps a project's traces that meet all its conditions for longer than the project's own retention.
 
-    Of several rules that apply the longest counts; `traces.retention` turns them into queries.
+    Of several rules that apply the longest counts; `traces.upkeep.retention` turns them into queries.
     """
 
     class Status(models.TextChoices):

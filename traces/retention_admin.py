@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 
 from projects.admin import ProjectAdmin
 from projects.models import Project
-from traces.retention import expiry_of
+from traces.upkeep.retention import expiry_of
 
 MAX_DAYS = 36_500
 

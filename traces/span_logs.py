@@ -20,9 +20,9 @@ from spans.models import SpanLog
 from spans.writer_lock import limit_waiting, writer_lock
 from traces.deadline import Overdue, current_deadline
 from traces.models import Trace
-from traces.renormalize import renormalize_locked
 from traces.summaries import rollup
-from traces.tombstones import buried
+from traces.upkeep.renormalize import renormalize_locked
+from traces.upkeep.tombstones import buried
 
 # No ingest transaction lasts so long: afterwards whoever brings the spans sees the log records.
 PENDING = datetime.timedelta(minutes=5)

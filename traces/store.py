@@ -25,7 +25,7 @@ from traces.summaries import rollup
 from traces.summaries.rollup import Change, SummaryRow
 from traces.summaries.summary import TraceSummary, summarize
 from traces.summaries.trace_rows import Claim, Existing, claim
-from traces.tombstones import buried
+from traces.upkeep.tombstones import buried
 
 # How long a group waits for the locks of traces: one that is held must not hold up the others.
 GROUP_LOCK_SECONDS = 0.25

@@ -18,10 +18,10 @@ from traces import admin_views
 from traces.came_from import came_from, with_list
 from traces.models import Trace
 from traces.recorded_admin import RecordedAdmin, any_contains, preview, searched_for, trace_url
-from traces.renormalize import renormalize
 from traces.session_pages import group_url
 from traces.templatetags.tracing import duration, number, sent_moment, spent, status_dot, tokens
 from traces.upkeep.deletion import delete_traces
+from traces.upkeep.renormalize import renormalize
 
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
 # Traces that one request normalizes again

@@ -275,7 +275,7 @@ def test_what_is_deleted_here_is_gone_there_and_nothing_else(mlflow: MlflowApi, 
 
 
 def test_deleting_a_project_deletes_its_traces_here_and_there(mlflow: MlflowApi, ingest: Ingest) -> None:
-    from traces.retention import delete_expired
+    from traces.upkeep.retention import delete_expired
 
     trace = ingest(span())
     mirror_all()

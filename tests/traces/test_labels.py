@@ -11,8 +11,8 @@ from tests.spans.semconv.test_sdk_payloads import load
 from tests.traces.test_admin import viewer as viewer
 from traces.models import Trace
 from traces.otlp.receiver import export
-from traces.renormalize import renormalize
 from traces.summaries.summary import summarize
+from traces.upkeep.renormalize import renormalize
 
 LONG = "long answer " * 100
 

@@ -17,8 +17,8 @@ from traces.models import ExportReceipt, Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
 from traces.reading.queries import get_span
-from traces.renormalize import renormalize
 from traces.upkeep.deletion import delete_traces
+from traces.upkeep.renormalize import renormalize
 
 pytestmark = pytest.mark.django_db
 FAILED = {"code": 2}

@@ -6,7 +6,7 @@ import pytest
 
 from projects.models import RetentionRule
 from tests.traces.test_admin import member
-from tests.traces.test_retention import trace_of_age
+from tests.traces.upkeep.test_retention import trace_of_age
 from traces.models import Trace
 
 pytestmark = pytest.mark.django_db

@@ -28,9 +28,9 @@ from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
 from traces.reading.queries import get_span
-from traces.retention import delete_expired
 from traces.span_logs import attach_pending
 from traces.upkeep.deletion import delete_traces
+from traces.upkeep.retention import delete_expired
 
 FAMILIES = ["otel-genai-legacy", "otel-genai-latest", "otel-genai-new"]
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}

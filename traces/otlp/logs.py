@@ -23,7 +23,6 @@ from spans.records import ResourceRecord, ScopeRecord
 from spans.sanitizers import encode_without_nul
 from spans.semconv.evaluation import EVALUATION_EVENT
 from spans.short_texts import shortened
-from traces import tombstones
 from traces.database_faults import leave_read_only_session
 from traces.metrics import count_log_records
 from traces.models import ExportReceipt, ReceiptStatus
@@ -32,6 +31,7 @@ from traces.otlp.errors import too_many
 from traces.receipts import open_receipt, write_receipts
 from traces.span_logs import StoredLogs, store_logs
 from traces.store import Arrival, store
+from traces.upkeep import tombstones
 
 # Where SDKs put the name before log records had a field for it
 EVENT_NAME = "event.name"

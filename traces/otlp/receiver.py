@@ -21,13 +21,13 @@ from spans.project_tables import tables_for
 from spans.records import SpanRecord
 from spans.sanitizers import sanitize
 from spans.semconv import BUILT_IN, ProjectTables, normalize
-from traces import tombstones
 from traces.database_faults import leave_read_only_session
 from traces.metrics import count_spans
 from traces.models import ExportReceipt, ReceiptStatus, RejectedSpans
 from traces.otlp.decode import Decoded, Rejection, decode
 from traces.receipts import open_receipt
 from traces.store import Arrival, Stored, store
+from traces.upkeep import tombstones
 
 logger = logging.getLogger(__name__)
 

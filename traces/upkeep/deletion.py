@@ -11,7 +11,7 @@ from spans.models import SpanLog
 from traces.models import Trace
 from traces.reading.queries import spans_of
 from traces.summaries import rollup
-from traces.tombstones import bury
+from traces.upkeep.tombstones import bury
 
 TRACES_A_DELETION = 100
 
@@ -19,7 +19,7 @@ TRACES_A_DELETION = 100
 def delete_traces(traces: QuerySet[Trace] | Iterable[UUID], stay_deleted: bool = True) -> int:
     """Delete these traces (a queryset or keys) with their spans; returns how many there were.
 
-    If they stay deleted, spans that still arrive of them are rejected for a time (`traces.tombstones`).
+    If they stay deleted, spans that still arrive of them are rejected for a time (`traces.upkeep.tombstones`).
 
     In transactions of 100 traces, so a failure leaves whole traces only; safe beside writers and to run again. A trace
     that has left the queryset when its turn comes stays. The mirror deletes its copies afterwards, because its rows

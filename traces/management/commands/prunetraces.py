@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
 from projects.project_option import find_project
-from traces.retention import delete_expired, expiries
+from traces.upkeep.retention import delete_expired, expiries
 
 
 class Command(BaseCommand):

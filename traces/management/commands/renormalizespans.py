@@ -12,8 +12,8 @@ from tqdm import tqdm
 from projects.project_option import find_project
 from traces.models import Trace
 from traces.reading.queries import batches_by_key
-from traces.renormalize import Renormalized, renormalize
 from traces.summaries.rollup import KEYS_A_TRANSACTION
+from traces.upkeep.renormalize import Renormalized, renormalize
 
 SECONDS_BETWEEN_NOTES = 30
 

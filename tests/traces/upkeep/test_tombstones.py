@@ -11,10 +11,10 @@ from spans.models import Span
 from tests.builders import export_request, new_trace_id, span
 from traces.models import DeletedTrace, ExportReceipt, RejectedSpans, Trace
 from traces.otlp.receiver import export
-from traces.retention import delete_expired
 from traces.summaries import rollup
-from traces.tombstones import delete_expired_tombstones
 from traces.upkeep.deletion import delete_traces
+from traces.upkeep.retention import delete_expired
+from traces.upkeep.tombstones import delete_expired_tombstones
 
 
 @pytest.fixture

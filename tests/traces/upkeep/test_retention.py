@@ -17,12 +17,12 @@ from projects.models import Project, RetentionRule
 from spans.models import Span, SpanLog
 from spans.partitions import KEPT_DAY, partition_days, partition_name
 from tests.builders import export_request, new_trace_id, span
-from traces import retention
 from traces.models import Trace
 from traces.otlp.receiver import export
 from traces.reading.queries import load_spans
-from traces.retention import delete_expired
 from traces.summaries import rollup
+from traces.upkeep import retention
+from traces.upkeep.retention import delete_expired
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ from tests.builders import export_request, log_record, logs_request, new_span_id
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
-from traces.renormalize import COLUMNS, READ, renormalize
 from traces.summaries.summary import SUMMARY_COLUMNS
+from traces.upkeep.renormalize import COLUMNS, READ, renormalize
 
 CALL = {
     "openinference.span.kind": "LLM",
