@@ -30,8 +30,8 @@ from projects.audit import delete_expired_events
 from spans.batches import batches
 from spans.partitions import create_partitions
 from spans.vacuum import empty_log
-from traces import span_logs
-from traces.receipts import delete_expired_receipts
+from traces.ingest import span_logs
+from traces.ingest.receipts import delete_expired_receipts
 from traces.summaries import rollup
 from traces.upkeep import retention
 from traces.upkeep.tombstones import delete_expired_tombstones

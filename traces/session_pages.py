@@ -1,4 +1,4 @@
-"""The admin's pages of sessions and end users: thin views over `traces.reading.sessions` and `traces.reading.conversation`.
+"""The admin's pages of sessions and end users: thin views over `traces.reading`.
 
 What lies outside the user's projects is not found (404).
 """

@@ -30,7 +30,7 @@ from mlflow_sync.models import MirrorStatus
 from spans.models import utc_today
 from spans.partitions import partition_days
 from traces.api.encoding import CONTENT_TYPE
-from traces.database_faults import DISK_FULL, READ_ONLY, recent_fault
+from traces.ingest.database_faults import DISK_FULL, READ_ONLY, recent_fault
 
 # How long a request waits for a look that has just begun.
 PATIENCE_SECONDS = 0.08

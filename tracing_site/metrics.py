@@ -31,7 +31,7 @@ from projects.authentication import INVALID_KEY, InvalidKey, find_key
 from projects.models import hash_key
 from projects.request_context import project_id
 from projects.sent_keys import readings
-from traces.database_faults import database_fault
+from traces.ingest.database_faults import database_fault
 from traces.models import RunningTotal, Trace
 from traces.reading.lists import count_up_to_limit
 from tracing_site.addresses import is_loopback

@@ -10,9 +10,9 @@ from spans.keys import trace_row_key
 from spans.models import Span, SpanLog
 from spans.partitions import create_partitions, drop_partition, partition_days
 from tests.builders import export_request, new_trace_id, span
+from traces.ingest.span_logs import store_logs
 from traces.models import ExportReceipt, RejectedSpans, Trace
 from traces.otlp.receiver import export
-from traces.span_logs import store_logs
 from traces.summaries import rollup
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,10 +8,10 @@ from django.db import OperationalError, connection, transaction
 
 from spans.writer_lock import writer_lock
 from tests.builders import export_request, span
+from traces.ingest.receipts import open_receipt
+from traces.ingest.store import Arrival, store
 from traces.models import Trace
 from traces.otlp.receiver import export
-from traces.receipts import open_receipt
-from traces.store import Arrival, store
 
 on_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers take turns in the process")
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has these bounds")

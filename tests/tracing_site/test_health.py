@@ -10,7 +10,7 @@ from django.db import connection, connections
 from django.db.utils import OperationalError
 
 from tests.servers import free_port
-from traces import database_faults
+from traces.ingest import database_faults
 from tracing_site import health
 
 CHECKS = {"database", "migrations", "partitions", "disk", "mirror", "redis", "mlflow"}

@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from projects.models import ApiKey
 from spans.models import Span
 from tests.builders import export_request, span
-from traces import database_faults
+from traces.ingest import database_faults
 from traces.models import Trace
 from traces.otlp.receiver import export
 from tracing_site import health

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from projects.authentication import INVALID_KEY
 from projects.sent_keys import HOW_TO_SEND
-from traces.database_faults import UNAVAILABLE, count_database_error, leave_read_only_session
+from traces.ingest.database_faults import UNAVAILABLE, count_database_error, leave_read_only_session
 
 logger = logging.getLogger(__name__)
 

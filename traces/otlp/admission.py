@@ -14,7 +14,7 @@ from projects.authentication import find_key, known_key
 from projects.models import ApiKey
 from projects.request_context import project_id
 from projects.usage import meter
-from traces.deadline import Deadline, set_deadline
+from traces.ingest.deadline import Deadline, set_deadline
 from traces.otlp.errors import PERMISSION_DENIED, UNAVAILABLE, OtlpError, otlp_error
 from traces.otlp.refusals import Refusals
 

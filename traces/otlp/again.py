@@ -4,10 +4,10 @@ import orjson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from projects.models import Project
+from traces.ingest.receipts import open_receipt
 from traces.models import ExportReceipt, RejectedSpans
 from traces.otlp import codec
 from traces.otlp.signals import TRACES
-from traces.receipts import open_receipt
 
 
 def as_json(kept: RejectedSpans) -> str:

@@ -17,7 +17,7 @@ from rest_framework.exceptions import APIException
 
 from projects.authentication import InvalidKey
 from projects.usage import LimitReached
-from traces.database_faults import count_database_error
+from traces.ingest.database_faults import count_database_error
 
 logger = logging.getLogger(__name__)
 

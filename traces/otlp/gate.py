@@ -20,7 +20,8 @@ from django.conf import settings
 from projects.authentication import SCOPE_ENTRY
 from projects.models import ApiKey
 from projects.usage import meter
-from traces import metrics
+from traces.ingest import counters
+from traces.ingest.receipts import open_receipt
 from traces.models import ExportReceipt
 from traces.otlp import codec
 from traces.otlp.admission import BODY_SECONDS, ExportThreads, check_scope, run_in_database_thread
@@ -35,7 +36,6 @@ from traces.otlp.http import (
     with_receipt,
 )
 from traces.otlp.signals import LOGS, METRICS, TRACES, Signal
-from traces.receipts import open_receipt
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -86,7 +86,7 @@ class Gate:
         elif scope["type"] != "http":
             await self.site(scope, receive, send)  # type: ignore[arg-type]
         elif is_otlp(scope):
-            with metrics.HTTP.measure() as exchange:
+            with counters.HTTP.measure() as exchange:
                 answered = await self.answer_otlp(scope, receive)
                 if answered is not None:
                     exchange.status = str(answered.status)
@@ -117,7 +117,7 @@ class Gate:
                 receipt = open_http_receipt(scope, headers, key, signal)
             check_scope(key)
             body = await read_body(headers, receive, settings.MAX_BODY_BYTES, self.bodies, key.project_id)
-            metrics.HTTP.received_bytes.inc(len(body))
+            counters.HTTP.received_bytes.inc(len(body))
             try:
                 received = Received(body, content_type, headers.get("content-encoding", ""))
                 if signal is not None and receipt is not None:

@@ -21,7 +21,8 @@ from projects.authentication import note_use
 from projects.models import ApiKey
 from projects.request_context import begin_request, request_id
 from projects.usage import meter
-from traces import metrics
+from traces.ingest import counters
+from traces.ingest.receipts import open_receipt
 from traces.models import ExportReceipt
 from traces.otlp import codec
 from traces.otlp.admission import BODY_SECONDS, ExportThreads, check_scope, run_in_database_thread
@@ -31,7 +32,6 @@ from traces.otlp.errors import BAD_DATA, BODY_TOO_SLOW, OtlpError, otlp_error
 from traces.otlp.http import RECEIPT_HEADER
 from traces.otlp.self_tracing import describe, request_span
 from traces.otlp.signals import LOGS, METRICS, TRACES, Signal
-from traces.receipts import open_receipt
 
 SIGNALS = {signal.grpc_method: signal for signal in (TRACES, LOGS, METRICS)}
 # A call that has its message is answered within KEY_SECONDS and EXPORT_SECONDS together; one without is not waited for.
@@ -66,7 +66,7 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     async def export(self, signal: Signal, messages: AsyncIterator[bytes], context: Any) -> bytes:
         headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
         begin_request(headers)
-        with metrics.GRPC.measure() as exchange, request_span(signal.grpc_method[1:], headers) as span:
+        with counters.GRPC.measure() as exchange, request_span(signal.grpc_method[1:], headers) as span:
             answered, trailer = await self.answer(signal, messages, context, headers)
             context.set_trailing_metadata((*trailer, ("x-request-id", request_id.get())))
             if isinstance(answered, bytes):
@@ -90,7 +90,7 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             receipt = open_receipt(key.project_id, transport, key.pk, ip_address(context.peer()), agent, signal.name)
             check_scope(key)
             body = await self.read_message(messages, key.project_id)
-            metrics.GRPC.received_bytes.inc(len(body))
+            counters.GRPC.received_bytes.inc(len(body))
             try:
                 export = partial(export_body, body, key, signal, receipt)
                 answered = await self.threads.export(run_in_database_thread, export)

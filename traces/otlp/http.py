@@ -16,13 +16,13 @@ from rest_framework.views import APIView
 
 from projects.authentication import CHALLENGE, CanIngest, KeyAuthentication, note_use
 from projects.models import ApiKey
+from traces.ingest.receipts import open_receipt
 from traces.models import ExportReceipt
 from traces.otlp import codec
 from traces.otlp.codec import Encoding
 from traces.otlp.errors import OtlpError, otlp_error, too_large
 from traces.otlp.openapi import export_traces_schema
 from traces.otlp.signals import TRACES, Signal
-from traces.receipts import open_receipt
 
 RECEIPT_HEADER = "x-receipt-id"
 # Methods of the path that are not OTLP's: the read API's.

@@ -23,14 +23,14 @@ from spans.records import ResourceRecord, ScopeRecord
 from spans.sanitizers import encode_without_nul
 from spans.semconv.evaluation import EVALUATION_EVENT
 from spans.short_texts import shortened
-from traces.database_faults import leave_read_only_session
-from traces.metrics import count_log_records
+from traces.ingest.counters import count_log_records
+from traces.ingest.database_faults import leave_read_only_session
+from traces.ingest.receipts import open_receipt, write_receipts
+from traces.ingest.span_logs import StoredLogs, store_logs
+from traces.ingest.store import Arrival, store
 from traces.models import ExportReceipt, ReceiptStatus
 from traces.otlp.decode import decode_attributes, decode_resource, decode_scope, decode_value
 from traces.otlp.errors import too_many
-from traces.receipts import open_receipt, write_receipts
-from traces.span_logs import StoredLogs, store_logs
-from traces.store import Arrival, store
 from traces.upkeep import tombstones
 
 # Where SDKs put the name before log records had a field for it

@@ -11,10 +11,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from projects.models import Project
-from traces.database_faults import leave_read_only_session
-from traces.metrics import METRIC_POINTS
+from traces.ingest.counters import METRIC_POINTS
+from traces.ingest.database_faults import leave_read_only_session
+from traces.ingest.store import Arrival, Stored, store
 from traces.models import ExportReceipt
-from traces.store import Arrival, Stored, store
 
 
 def export_metrics(

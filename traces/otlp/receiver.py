@@ -21,12 +21,12 @@ from spans.project_tables import tables_for
 from spans.records import SpanRecord
 from spans.sanitizers import sanitize
 from spans.semconv import BUILT_IN, ProjectTables, normalize
-from traces.database_faults import leave_read_only_session
-from traces.metrics import count_spans
+from traces.ingest.counters import count_spans
+from traces.ingest.database_faults import leave_read_only_session
+from traces.ingest.receipts import open_receipt
+from traces.ingest.store import Arrival, Stored, store
 from traces.models import ExportReceipt, ReceiptStatus, RejectedSpans
 from traces.otlp.decode import Decoded, Rejection, decode
-from traces.receipts import open_receipt
-from traces.store import Arrival, Stored, store
 from traces.upkeep import tombstones
 
 logger = logging.getLogger(__name__)

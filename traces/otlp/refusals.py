@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
+from traces.ingest.receipts import note_refusals
 from traces.models import ExportReceipt
-from traces.receipts import note_refusals
 
 # A flood of refused requests costs one small INSERT in this time.
 WRITE_SECONDS = 0.5

@@ -15,7 +15,9 @@ from spans.writer_lock import writer_lock
 from tests.builders import export_request, log_record, logs_request, new_span_id, new_trace_id, span
 from tests.event_loop import run_apart
 from tests.traces.otlp.conftest import HttpReceiver
-from traces.deadline import Deadline, Overdue, current_deadline, set_deadline
+from traces.ingest.deadline import Deadline, Overdue, current_deadline, set_deadline
+from traces.ingest.receipts import open_receipt
+from traces.ingest.store import Arrival, _write
 from traces.models import ExportReceipt
 from traces.otlp import admission
 from traces.otlp.admission import ExportThreads
@@ -23,8 +25,6 @@ from traces.otlp.decode import decode
 from traces.otlp.errors import OtlpError
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export, read
-from traces.receipts import open_receipt
-from traces.store import Arrival, _write
 
 
 def test_the_answer_gives_up_or_the_commit_begins_never_both():

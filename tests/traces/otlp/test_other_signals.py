@@ -19,11 +19,11 @@ from projects.models import ApiKey, Project
 from spans.models import SpanLog
 from tests.builders import log_record, logs_request, new_span_id, new_trace_id
 from tests.traces.otlp.conftest import HttpReceiver, wait_for
+from traces.ingest.receipts import open_receipt
 from traces.models import ExportReceipt
 from traces.otlp.codec import Encoding, parse, serialize
 from traces.otlp.logs import TIME_OUT_OF_RANGE, export_logs
 from traces.otlp.signals import LOGS, METRICS
-from traces.receipts import open_receipt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATHS = {"/v1/logs": ExportLogsServiceResponse, "/v1/metrics": ExportMetricsServiceResponse}

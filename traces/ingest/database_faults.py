@@ -5,7 +5,7 @@ from time import monotonic
 
 from django import db
 
-from traces.metrics import DATABASE_ERRORS
+from traces.ingest.counters import DATABASE_ERRORS
 
 
 @dataclass(frozen=True, slots=True)

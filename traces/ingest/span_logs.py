@@ -18,7 +18,7 @@ from django.utils import timezone
 from spans.logs import add_logs, is_event
 from spans.models import SpanLog
 from spans.writer_lock import limit_waiting, writer_lock
-from traces.deadline import Overdue, current_deadline
+from traces.ingest.deadline import Overdue, current_deadline
 from traces.models import Trace
 from traces.summaries import rollup
 from traces.upkeep.renormalize import renormalize_locked

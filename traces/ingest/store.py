@@ -17,10 +17,10 @@ from spans.records import SpanRecord
 from spans.semconv import BUILT_IN, ProjectTables, normalize
 from spans.writer import Written, record_version, sort_out, write_spans
 from spans.writer_lock import limit_waiting, writer_lock
-from traces.deadline import Deadline, Overdue, current_deadline
-from traces.group_commit import GroupCommit
+from traces.ingest.deadline import Deadline, Overdue, current_deadline
+from traces.ingest.group_commit import GroupCommit
+from traces.ingest.receipts import write_receipts
 from traces.models import ExportReceipt, Trace
-from traces.receipts import write_receipts
 from traces.summaries import rollup
 from traces.summaries.rollup import Change, SummaryRow
 from traces.summaries.summary import TraceSummary, summarize

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from spans.models import Span
 from tests.builders import export_request, new_trace_id, span
-from traces.group_commit import GroupCommit
+from traces.ingest.group_commit import GroupCommit
 from traces.models import ExportReceipt, Trace
 from traces.otlp.receiver import export
 

@@ -24,11 +24,11 @@ from tests.builders import (
     span,
 )
 from tests.corpus import capture
+from traces.ingest.span_logs import attach_pending
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export
 from traces.reading.queries import get_span
-from traces.span_logs import attach_pending
 from traces.upkeep.deletion import delete_traces
 from traces.upkeep.retention import delete_expired
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from spans.models import Span
 from tests.builders import export_request, span
+from traces.ingest.receipts import delete_expired_receipts, open_receipt, write_receipts
 from traces.models import ExportReceipt, RejectedSpans, time_ordered_id
 from traces.otlp.admission import run_in_database_thread
 from traces.otlp.receiver import export
-from traces.receipts import delete_expired_receipts, open_receipt, write_receipts
 
 
 def written_days_ago(project, days: float) -> ExportReceipt:
@@ -34,7 +34,7 @@ def test_ids_are_uuids_of_version_7_in_the_order_of_time():
 
 
 def test_receipts_expire_in_batches_and_newer_ones_stay(project, settings, monkeypatch):
-    monkeypatch.setattr("traces.receipts.ROWS_A_BATCH", 2)
+    monkeypatch.setattr("traces.ingest.receipts.ROWS_A_BATCH", 2)
     settings.RECEIPT_DAYS = 3
     kept = written_days_ago(project, 2.9)
     for _ in range(5):
