@@ -12,7 +12,7 @@ from projects.authentication import visible_projects
 from spans.keys import trace_row_key
 from traces.api import cursors
 from traces.api import parameters as p
-from traces.api.views import ApiView
+from traces.api.api_view import ApiView
 from traces.reading.lists import Ordering, Position
 
 NEWEST = Ordering("created_at", F("created_at"), models.DateTimeField())

@@ -17,10 +17,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mlflow_sync.client import server_url
+from traces.api.api_view import ApiView
 from traces.api.encoding import CONTENT_TYPE
 from traces.api.errors import ApiError, internal_error, invalid_argument, no_route, unavailable
 from traces.api.openapi import ERRORS
-from traces.api.views import ApiView
 from tracing_site.admin_site import error_page
 
 HTML_PREFIX = "/admin"

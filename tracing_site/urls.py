@@ -11,7 +11,6 @@ from tracing_site.metrics import metrics
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("traces.api.urls")),
-    path("", include("traces.otlp.urls")),
     path("", include("evaluations.urls")),
     path("", include("tracing_site.docs")),
     path("health", health),

@@ -12,9 +12,9 @@ from projects.models import AuditEvent
 from spans.timestamps import from_unix_nano
 from traces.api import cursors
 from traces.api import parameters as p
+from traces.api.api_view import ApiView, ordering_of
 from traces.api.openapi import CURSOR, answers, ok, operation
 from traces.api.serializers import NEXT_PAGE
-from traces.api.views import ApiView, ordering_of
 from traces.reading.lists import Ordering, page
 
 ORDERINGS = {"created_at": Ordering("created_at", F("created_at"), DateTimeField())}

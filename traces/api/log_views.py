@@ -9,9 +9,9 @@ from spans.logs import LOG_BYTES, is_full, logs_of
 from spans.payload import fitting
 from traces.api import log_openapi
 from traces.api import parameters as p
+from traces.api.api_view import ApiView, find_trace, otlp_answer
 from traces.api.errors import too_large
 from traces.api.log_serializers import LogSerializer
-from traces.api.views import ApiView, find_trace, otlp_answer
 from traces.otlp.encode_logs import logs_data
 from traces.reading.queries import total_bytes
 

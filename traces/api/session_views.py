@@ -13,6 +13,7 @@ from spans.project_tables import tables_for
 from spans.semconv import SpanContent, content
 from traces.api import cursors, session_openapi
 from traces.api import parameters as p
+from traces.api.api_view import ApiView, check_size, find_trace
 from traces.api.errors import ApiError
 from traces.api.serializers import TraceView
 from traces.api.session_serializers import (
@@ -23,7 +24,6 @@ from traces.api.session_serializers import (
     UserDetailSerializer,
     UserSerializer,
 )
-from traces.api.views import ApiView, check_size, find_trace
 from traces.models import Trace
 from traces.reading import conversation, queries
 from traces.reading.lists import TRACE_ORDERINGS, Page, page

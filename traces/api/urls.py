@@ -1,8 +1,8 @@
-"""Routes of the read API, and of OTLP's POST /v1/traces, which shares its path with the list."""
+"""Routes of the read API, and of receiving OTLP: POST /v1/traces shares its path with the list."""
 
 from django.urls import path, re_path
 
-from traces.api import audit_views, log_views, session_views, views
+from traces.api import audit_views, export_views, log_views, session_views, views
 
 urlpatterns = [
     path("v1/traces", views.TracesView.as_view()),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("v1/traces/<str:trace_id>/otlp", views.TraceOtlpView.as_view()),
     path("v1/traces/<str:trace_id>/logs", log_views.TraceLogsView.as_view()),
     path("v1/traces/<str:trace_id>/otlp-logs", log_views.TraceOtlpLogsView.as_view()),
+    path("v1/logs", export_views.LogsView.as_view()),
+    path("v1/metrics", export_views.MetricsView.as_view()),
     path("v1/audit", audit_views.AuditView.as_view()),
     path("v1/spans", views.SpansView.as_view()),
     # Ids are any text, slashes and line breaks among it.
