@@ -48,7 +48,7 @@ check: .venv/installed-dev
 	@diff docs/openapi.yaml $(TEST_DATA)/openapi.yaml || { echo "docs/openapi.yaml is old: make openapi"; exit 1; }
 
 # Everything on SQLite, then what touches the database again on PostgreSQL: these don't, or start a database of their own.
-NO_DATABASE = browser tracing_site spans/semconv traces/test_admin_captures.py mlflow_sync/test_captures.py \
+NO_DATABASE = browser tracing_site spans/semconv traces/admin/test_captures.py mlflow_sync/test_captures.py \
   traces/otlp/test_codec.py traces/otlp/test_split.py traces/otlp/test_decode_encode.py traces/otlp/test_abuse.py
 
 test-sqlite: .venv/installed-dev chromium pgbouncer

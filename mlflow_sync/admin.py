@@ -14,11 +14,11 @@ from mlflow_sync.models import MlflowTrace
 from mlflow_sync.pull import mirror_again
 from projects.roles import Role, may
 from spans.timestamps import to_unix_nano
-from traces import admin_filters as filters
+from traces.admin import filters
+from traces.admin.recorded import RecordedAdmin, trace_url
+from traces.admin.traces import TRACE_ID, TraceAdmin
 from traces.models import Trace
-from traces.recorded_admin import RecordedAdmin, trace_url
 from traces.templatetags.tracing import moment
-from traces.trace_admin import TRACE_ID, TraceAdmin
 
 
 def state_chip(row: MlflowTrace) -> SafeString:

@@ -17,7 +17,7 @@ from spans.models import SpanLog
 from spans.semconv.evaluation import EVALUATION_EVENT, evaluation_of
 from spans.values import NonFinite
 from tests.builders import attributes, export_request, log_record, logs_request, new_span_id, new_trace_id, span
-from tests.traces.test_admin import member
+from tests.traces.admin.test_pages import member
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export

@@ -10,8 +10,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from spans.models import Span
 from spans.payload import OctetLength, fitting
 from tests.builders import export_request, log_record, logs_request, new_span_id, new_trace_id, span
+from tests.traces.admin.test_pages import LIST, member
 from tests.traces.api.conftest import BeeRun
-from tests.traces.test_admin import LIST, member
 from traces.models import Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export

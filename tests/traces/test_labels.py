@@ -8,7 +8,7 @@ from django.test import Client
 from spans.models import Span
 from tests.builders import export_request, new_span_id, new_trace_id, span
 from tests.spans.semconv.test_sdk_payloads import load
-from tests.traces.test_admin import viewer as viewer
+from tests.traces.admin.test_pages import viewer as viewer
 from traces.models import Trace
 from traces.otlp.receiver import export
 from traces.summaries.summary import summarize

@@ -12,7 +12,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from spans.models import Span, SpanLog
 from spans.semconv import content
 from tests.builders import attributes, export_request, log_record, logs_request, new_span_id, new_trace_id, span
-from tests.traces.test_admin import member
+from tests.traces.admin.test_pages import member
 from traces.models import ExportReceipt, Trace
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.builders import attributes, new_span_id, new_trace_id, span
+from tests.traces.admin.test_pages import member
 from tests.traces.api.conftest import START_NS
-from tests.traces.test_admin import member
 
 pytestmark = pytest.mark.django_db
 SECOND = 1_000_000_000

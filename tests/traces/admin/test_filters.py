@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from tests.builders import export_request, span
-from tests.traces.test_admin import LIST, member, page, store
-from traces import session_pages
+from tests.traces.admin.test_pages import LIST, member, page, store
+from traces.admin import session_pages
 from traces.models import ExportReceipt, Trace
 from traces.otlp.receiver import export
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from projects.models import RetentionRule
-from tests.traces.test_admin import member
+from tests.traces.admin.test_pages import member
 from tests.traces.upkeep.test_retention import trace_of_age
 from traces.models import Trace
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from traces.admin.waterfall import Row, S
 from traces.summaries.tree import bounds
-from traces.waterfall import Row, S
 
 
 def own_time_ns(row: Row[S], shifts: Mapping[str, int]) -> int:

@@ -6,8 +6,8 @@ import re
 import pytest
 from django.contrib.auth.models import User
 
-from tests.traces.test_admin import LIST, member, page, store
-from traces import came_from
+from tests.traces.admin.test_pages import LIST, member, page, store
+from traces.admin import came_from
 from traces.models import Trace
 
 

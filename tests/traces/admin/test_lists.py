@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.builders import export_request, span
-from traces import admin_lists
+from traces.admin import lists
+from traces.admin.traces import TraceAdmin
 from traces.otlp.receiver import export
-from traces.trace_admin import TraceAdmin
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/traces/trace/"
@@ -100,7 +100,7 @@ def test_a_filter_keeps_to_its_rows_and_starts_at_the_newest(admin_client, store
 
 
 def test_another_order_has_numbered_pages(admin_client, store, monkeypatch):
-    monkeypatch.setattr(admin_lists, "MAX_PAGE", 2)
+    monkeypatch.setattr(lists, "MAX_PAGE", 2)
     store(f"run-{number}" for number in range(8))
     pages = walk(admin_client, f"{LIST}?o=1", "next")
     assert [len(page) for page in pages] == [3, 3]
@@ -114,7 +114,7 @@ def test_an_address_of_no_page_shows_the_newest(admin_client, store, text):
 
 
 def test_receipts_have_pages_too(admin_client, store, monkeypatch):
-    monkeypatch.setattr("traces.receipt_admin.LedgerAdmin.list_per_page", 3)
+    monkeypatch.setattr("traces.admin.receipts.LedgerAdmin.list_per_page", 3)
     store(f"run-{number}" for number in range(4))
     url, seen = "/admin/traces/exportreceipt/", []
     while url:

@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 
 from projects.roles import Role
 from projects.scoped_admin import ProjectScopedAdmin
-from traces.admin_filters import MAX_TEXT
-from traces.admin_lists import POSITIONS, NewestFirstList, UncountedPaginator
+from traces.admin.filters import MAX_TEXT
+from traces.admin.lists import POSITIONS, NewestFirstList, UncountedPaginator
 
 PREVIEW_CHARS = 160
 

@@ -24,19 +24,19 @@ from spans.models import Span
 from spans.payload import fitting
 from spans.project_tables import tables_for
 from spans.semconv import content
-from traces.came_from import CameFrom
-from traces.hotspots import slowest
+from traces.admin.came_from import CameFrom
+from traces.admin.hotspots import slowest
+from traces.admin.session_pages import group_link
+from traces.admin.span_images import images
+from traces.admin.span_panel import describe, error_text
+from traces.admin.waterfall import Row, Waterfall, failures, layout, narrow, span_types, stops
 from traces.models import Trace
 from traces.panels import span_panels, trace_panels
 from traces.reading.queries import CONTENT_BYTES, MAX_SPANS, get_span, get_trace, load_spans, spans_of
-from traces.session_pages import group_link
-from traces.span_detail import describe, error_text
-from traces.span_images import images
 from traces.summaries.clock_skew import shifts
 from traces.summaries.tree import MISSING_PARENT, OWN_PARENT, PARENT_CYCLE, assemble
 from traces.summaries.usage import count_usage
 from traces.templatetags.tracing import duration, number, sent_moment, spent, tokens
-from traces.waterfall import Row, Waterfall, failures, layout, narrow, span_types, stops
 
 # Rows drawn at first and with every "show more"; ten thousand at once would stall a browser.
 ROWS_AT_ONCE = 500

@@ -15,7 +15,7 @@ from django.db.models.expressions import OrderBy
 from django.http import HttpRequest
 
 from projects.roles import project_ids
-from traces.admin_filters import ParameterFilter
+from traces.admin.filters import ParameterFilter
 from traces.reading.lists import Position, beyond
 
 # How many of a project's newest rows a search or a filter without an index looks through.

@@ -8,7 +8,7 @@ from django.urls import reverse
 from projects.models import ProjectMembership
 from spans.models import Span
 from tests.builders import export_request, log_record, logs_request, span
-from tests.traces.test_admin import member
+from tests.traces.admin.test_pages import member
 from traces.models import ExportReceipt, RejectedSpans
 from traces.otlp.logs import export_logs
 from traces.otlp.receiver import export

@@ -12,7 +12,7 @@ from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
 from projects.declared_lists import RefusedParameters
-from traces.admin_lists import SCAN_ROWS
+from traces.admin.lists import SCAN_ROWS
 from traces.models import Trace
 from traces.reading.lists import Position, beyond
 

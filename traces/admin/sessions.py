@@ -12,9 +12,9 @@ from django.urls import URLPattern, path
 
 from projects.declared_lists import RefusedParameters
 from projects.scoped_admin import ProjectScopedAdmin
-from traces import session_pages
-from traces.admin_filters import ProjectFilter, TimeRangeFilter
-from traces.admin_views import trace_or_404
+from traces.admin import session_pages
+from traces.admin.filters import ProjectFilter, TimeRangeFilter
+from traces.admin.trace_page import trace_or_404
 from traces.models import EndUser, Session
 from traces.reading.sessions import SESSIONS, USERS, Grouping
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from traces.hotspots import slowest
+from traces.admin.hotspots import slowest
+from traces.admin.waterfall import failures, layout, narrow, ticks
 from traces.summaries.tree import assemble
-from traces.waterfall import failures, layout, narrow, ticks
 
 T = 1_700_000_000_000_000_000
 

@@ -9,8 +9,8 @@ from spans.project_tables import tables_for
 from spans.semconv.content import SpanContent, content
 from spans.semconv.parts import text_of_result
 from spans.timestamps import format_duration
+from traces.admin.texts import Message, Text, shown, shown_messages
 from traces.models import Trace
-from traces.shown import Message, Text, shown, shown_messages
 
 # Of longer lists the page says how many more there are.
 MAX_ITEMS = 500

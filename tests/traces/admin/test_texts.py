@@ -1,7 +1,7 @@
 """Messages as the pages show them: each kind of part by what it is."""
 
+from traces.admin.texts import shown_messages, sources_of
 from traces.reading.conversation import message_key
-from traces.shown import shown_messages, sources_of
 
 
 def part(**fields):

@@ -17,13 +17,13 @@ from projects.models import Project
 from projects.roles import project_ids
 from spans.project_tables import tables_for
 from spans.semconv import content
-from traces.admin_filters import MAX_TEXT, ProjectFilter, TimeRangeFilter
+from traces.admin.filters import MAX_TEXT, ProjectFilter, TimeRangeFilter
+from traces.admin.texts import Message, shown_messages
 from traces.models import Trace
 from traces.reading import conversation
 from traces.reading.lists import TRACE_ORDERINGS, Page, Position, page
 from traces.reading.queries import is_storable
 from traces.reading.sessions import SESSIONS, Grouping, TimeRange, TraceGroup, get_group, groups_page, traces_of
-from traces.shown import Message, shown_messages
 from traces.templatetags.tracing import duration, number, sent_moment, spent, tokens
 
 GROUPS_A_PAGE = 50

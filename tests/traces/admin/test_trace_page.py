@@ -6,11 +6,11 @@ import json
 import pytest
 
 from tests.builders import export_request, new_span_id, new_trace_id, span
-from tests.traces.test_admin import LIST, page, store
-from tests.traces.test_admin import viewer as viewer
+from tests.traces.admin.test_pages import LIST, page, store
+from tests.traces.admin.test_pages import viewer as viewer
+from traces.admin.span_images import MAX_IMAGES, images
 from traces.models import Trace
 from traces.otlp.receiver import export
-from traces.span_images import MAX_IMAGES, images
 
 pytestmark = pytest.mark.django_db
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(60)).decode()

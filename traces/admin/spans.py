@@ -10,10 +10,9 @@ from django.utils.safestring import SafeString
 
 from projects.roles import Role
 from spans.models import Span
-from traces import admin_filters as filters
-from traces import admin_views
+from traces.admin import filters, trace_page
+from traces.admin.recorded import RecordedAdmin, any_contains, preview, searched_for, trace_url
 from traces.reading.queries import PAYLOAD_FIELDS
-from traces.recorded_admin import RecordedAdmin, any_contains, preview, searched_for, trace_url
 from traces.templatetags.tracing import duration, sent_moment, span_type, spent, status_dot, tokens
 
 
@@ -48,7 +47,7 @@ class SpanAdmin(RecordedAdmin):
         term = searched_for(search_term)
         if not term:
             return queryset, False
-        if admin_views.SPAN_ID.fullmatch(term.lower()):
+        if trace_page.SPAN_ID.fullmatch(term.lower()):
             return queryset.filter(span_id=term.lower()), False
         columns = ("name", "input_preview", "output_preview", "tool_name", "error_type")
         return queryset.filter(any_contains(columns, term)), False
@@ -56,7 +55,7 @@ class SpanAdmin(RecordedAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        span = admin_views.span_or_404(self.get_queryset(request), object_id)
+        span = trace_page.span_or_404(self.get_queryset(request), object_id)
         return HttpResponseRedirect(trace_url(span.trace_row_id, span.span_id))
 
     @admin.display(description="Started")

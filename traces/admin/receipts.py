@@ -14,11 +14,11 @@ from django.utils.safestring import SafeString
 from projects.models import ApiKey
 from projects.roles import Role, may
 from spans.timestamps import from_unix_nano, to_unix_nano
-from traces import admin_filters as filters
+from traces.admin import filters
+from traces.admin.recorded import RecordedAdmin, preview
 from traces.models import ExportReceipt, ReceiptStatus, RejectedSpans
 from traces.otlp.errors import OtlpError
 from traces.otlp.reprocessing import as_json, process_again
-from traces.recorded_admin import RecordedAdmin, preview
 from traces.templatetags.tracing import duration, moment, number
 
 MAX_SHOWN_CHARS = 100_000

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from projects.models import Project, ProjectMembership
 from spans.models import Span
 from tests.builders import export_request, new_span_id, new_trace_id, span
-from traces import admin_lists
+from traces.admin import lists
 from traces.models import Trace
 from traces.otlp.receiver import export
 
@@ -232,7 +232,7 @@ def test_filters_narrow_the_trace_list(viewer, project, parameters, found):
 
 
 def test_a_search_looks_through_a_bounded_number_of_traces_and_says_so(viewer, project, monkeypatch):
-    monkeypatch.setattr(admin_lists, "SCAN_ROWS", 2)
+    monkeypatch.setattr(lists, "SCAN_ROWS", 2)
     traces = [store(project, start_ns=1_700_000_000_000_000_000 + number) for number in range(4)]
     html = viewer.get(LIST, {"q": "answer"}).content.decode()
     assert [page(trace) in html for trace in traces] == [False, False, True, True]
@@ -240,7 +240,7 @@ def test_a_search_looks_through_a_bounded_number_of_traces_and_says_so(viewer, p
 
 
 def test_an_indexed_filter_looks_as_far_back_as_there_is(viewer, project, monkeypatch):
-    monkeypatch.setattr(admin_lists, "SCAN_ROWS", 2)
+    monkeypatch.setattr(lists, "SCAN_ROWS", 2)
     traces = [store(project, start_ns=10**18 + number, attrs={"session.id": "s"}) for number in range(4)]
     html = viewer.get(LIST, {"session": "s"}).content.decode()
     assert all(page(trace) in html for trace in traces)
@@ -333,7 +333,7 @@ def test_of_a_trace_without_end_the_first_spans_are_drawn_and_the_others_found_i
     trace = store(project, 8)
     store(project, 2)
     monkeypatch.setattr("traces.reading.queries.MAX_SPANS", 5)
-    monkeypatch.setattr("traces.admin_views.MAX_SPANS", 5)
+    monkeypatch.setattr("traces.admin.trace_page.MAX_SPANS", 5)
     first = viewer.get(page(trace)).content.decode()
     assert first.count('role="treeitem"') == 5
     assert "The first 5 of 8 spans" in first

@@ -13,12 +13,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from projects.roles import Role, may, project_ids
-from traces import admin_filters as filters
-from traces import admin_views
-from traces.came_from import came_from, with_list
+from traces.admin import filters, trace_page
+from traces.admin.came_from import came_from, with_list
+from traces.admin.recorded import RecordedAdmin, any_contains, preview, searched_for, trace_url
+from traces.admin.session_pages import group_url
 from traces.models import Trace
-from traces.recorded_admin import RecordedAdmin, any_contains, preview, searched_for, trace_url
-from traces.session_pages import group_url
 from traces.templatetags.tracing import duration, number, sent_moment, spent, status_dot, tokens
 from traces.upkeep.deletion import delete_traces
 from traces.upkeep.renormalize import renormalize
@@ -90,16 +89,16 @@ class TraceAdmin(RecordedAdmin):
 
     def open_view(self, request: HttpRequest, identifier: str) -> HttpResponse:
         """A link that other systems can make: by OTel or framework trace id."""
-        return HttpResponseRedirect(trace_url(admin_views.find_trace(request, identifier).pk))
+        return HttpResponseRedirect(trace_url(trace_page.find_trace(request, identifier).pk))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The trace page: Django's place for one object."""
-        trace = admin_views.trace_or_404(self.get_queryset(request), object_id)
+        trace = trace_page.trace_or_404(self.get_queryset(request), object_id)
         context = {
             **self.admin_site.each_context(request),
-            **admin_views.trace_page(request, trace, came_from(request, self)),
+            **trace_page.trace_page(request, trace, came_from(request, self)),
             "title": trace.name or trace.trace_id,
             "opts": self.opts,
             "original": trace,
@@ -113,21 +112,21 @@ class TraceAdmin(RecordedAdmin):
 
     def facts(self, request: HttpRequest, trace: Trace) -> list[tuple[str, Any]]:
         """Label and value of the header's line of facts."""
-        return admin_views.facts(trace)
+        return trace_page.facts(trace)
 
     def rows_view(self, request: HttpRequest, key: Any) -> HttpResponse:
-        return admin_views.rows(request, admin_views.trace_or_404(self.get_queryset(request), key))
+        return trace_page.rows(request, trace_page.trace_or_404(self.get_queryset(request), key))
 
     def span_view(self, request: HttpRequest, key: Any, span_id: str) -> HttpResponse:
-        return admin_views.span_panel(request, admin_views.trace_or_404(self.get_queryset(request), key), span_id)
+        return trace_page.span_panel(request, trace_page.trace_or_404(self.get_queryset(request), key), span_id)
 
     def span_json_view(self, request: HttpRequest, key: Any, span_id: str) -> HttpResponse:
-        return admin_views.span_json(request, admin_views.trace_or_404(self.get_queryset(request), key), span_id)
+        return trace_page.span_json(request, trace_page.trace_or_404(self.get_queryset(request), key), span_id)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        trace = admin_views.trace_or_404(self.get_queryset(request), object_id)
+        trace = trace_page.trace_or_404(self.get_queryset(request), object_id)
         response = self.confirm_deletion(request, self.get_queryset(request).filter(pk=trace.pk), one=True)
         return response or HttpResponseRedirect(reverse("admin:traces_trace_changelist"))
 
@@ -136,7 +135,7 @@ class TraceAdmin(RecordedAdmin):
 
     def pin_view(self, request: HttpRequest, key: Any) -> HttpResponse:
         """POST with `pinned` "yes" or nothing: pin or unpin one trace."""
-        trace = admin_views.trace_or_404(self.get_queryset(request), key)
+        trace = trace_page.trace_or_404(self.get_queryset(request), key)
         if not self.has_pin_permission(request, trace):
             raise PermissionDenied
         if request.method != "POST":

@@ -8,9 +8,9 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.builders import export_request
 from tests.corpus import capture
+from tests.traces.admin.test_pages import member
 from tests.traces.api.test_sessions import ODD_IDS, chat
-from tests.traces.test_admin import member
-from traces import session_pages
+from traces.admin import session_pages
 from traces.models import Trace
 from traces.otlp.receiver import export
 
