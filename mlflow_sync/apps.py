@@ -1,7 +1,5 @@
 from django.apps import AppConfig
 
-from mlflow_sync.known_jobs import refuse_pickle
-
 
 class MlflowSyncConfig(AppConfig):
     name = "mlflow_sync"
@@ -9,7 +7,6 @@ class MlflowSyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        refuse_pickle()
         from projects import audit  # noqa: PLC0415  models cannot be imported before the apps are ready
 
         erasure = self.get_model("Erasure")

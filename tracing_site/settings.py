@@ -208,15 +208,12 @@ RQ_QUEUES = {
         "SERIALIZER": "rq.serializers.JSONSerializer",
     }
 }
-RQ = {"JOB_CLASS": "mlflow_sync.known_jobs.KnownJob"}
+RQ = {"JOB_CLASS": "worker.known_jobs.KnownJob"}
 
+# Each imports from those after it.
+OUR_APPS = ("tracing_site", "worker", "mlflow_sync", "evaluations", "traces", "spans", "projects")
 INSTALLED_APPS = [
-    "tracing_site",
-    "mlflow_sync",
-    "evaluations",
-    "traces",
-    "spans",
-    "projects",
+    *OUR_APPS,
     "tracing_site.admin_config.TracingAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -357,7 +354,7 @@ LOGGING = {
     # What others log at DEBUG may hold data: SQL with its parameters, addresses with their queries.
     "root": {"handlers": ["console"], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
     "loggers": {
-        **{app: {"level": LOG_LEVEL} for app in ("tracing_site", "mlflow_sync", "traces", "spans", "projects")},
+        **{app: {"level": LOG_LEVEL} for app in OUR_APPS},
         # What anybody who connects can cause
         "tracing_site.connections": {"filters": ["seldom"]},
         "uvicorn.error": {"filters": ["seldom"]},

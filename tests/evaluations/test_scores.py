@@ -11,8 +11,8 @@ from evaluations.models import Score, ScorePull
 from evaluations.otlp_scores import pull_scores
 from evaluations.upkeep import delete_orphans
 from mlflow_sync.erasure import Subject, erase
-from mlflow_sync.jobs import CRON_LANES, EMBEDDED_LANES
 from mlflow_sync.models import Erasure
+from projects.background_work import lanes
 from spans.models import SpanLog
 from spans.semconv.evaluation import EVALUATION_EVENT, evaluation_of
 from spans.values import NonFinite
@@ -269,7 +269,7 @@ def test_erasing_a_user_erases_the_scores_of_their_traces(project, ids):
     assert (Score.objects.count(), SpanLog.objects.count()) == (0, 0)
 
 
-@pytest.mark.parametrize("lanes", [CRON_LANES, EMBEDDED_LANES])
-def test_a_worker_pulls_scores_and_keeps_them_tidy(lanes):
-    running = {task.run for lane in lanes.values() for task in lane}
+@pytest.mark.parametrize("with_redis", [True, False])
+def test_a_worker_pulls_scores_and_keeps_them_tidy(with_redis):
+    running = {task.run for lane in lanes(with_redis=with_redis).values() for task in lane}
     assert {pull_scores, delete_orphans} <= running

@@ -10,9 +10,10 @@ import requests
 from django.db import connection
 
 from mlflow_sync.erasure import Subject, erase
-from mlflow_sync.jobs import EMBEDDED_LANES, empty_database_log
 from mlflow_sync.models import Erasure
+from projects.background_work import lanes
 from projects.models import Project
+from spans.tasks import empty_database_log
 from spans.vacuum import empty_log
 from tests import servers
 from tests.builders import export_request, new_trace_id, span
@@ -78,7 +79,9 @@ def test_nothing_of_traces_that_a_program_deleted_stands_there_a_minute_later(tm
 
 
 def test_the_embedded_worker_and_cron_empty_the_log_every_minute() -> None:
-    assert [task.seconds for task in EMBEDDED_LANES["summaries"] if task.run is empty_database_log] == [60]
+    for with_redis in (True, False):
+        tasks = lanes(with_redis=with_redis)["summaries"]
+        assert [task.seconds for task in tasks if task.run is empty_database_log] == [60]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's log")

@@ -21,10 +21,10 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from mlflow_sync import jobs
-from mlflow_sync.embedded import start_worker
-from mlflow_sync.jobs import Task, enqueue_due, run_lanes, run_tasks
+from mlflow_sync.jobs import enqueue_due
 from mlflow_sync.models import MlflowTrace
 from mlflow_sync.turns import due_in_turn
+from projects.background_work import Task, lanes
 from projects.models import Project
 from tests.builders import new_span_id, new_trace_id, span
 from tests.mlflow_sync.conftest import MlflowApi, let_waits_end, mirror_all, pull_now, wait_for
@@ -32,6 +32,8 @@ from tests.mlflow_sync.hostile import hangs, hostile_server
 from tests.servers import ROOT, clean_environment
 from traces.models import Trace
 from traces.upkeep.deletion import delete_traces
+from worker.embedded import start_worker
+from worker.lanes import RETRY_SECONDS, _run, run_lanes, run_tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Ingest = Callable[..., Trace]
@@ -154,12 +156,12 @@ def test_a_lane_that_hangs_holds_up_no_other() -> None:
             done.set()
         return False
 
-    lanes = threading.Thread(target=run_lanes, args=({"mirror": [Task(1, hang)], "upkeep": [Task(1, work)]}, stop))
-    lanes.start()
+    running = threading.Thread(target=run_lanes, args=({"mirror": [Task(1, hang)], "upkeep": [Task(1, work)]}, stop))
+    running.start()
     assert done.wait(10)
     stop.set()
-    lanes.join(10)
-    assert not lanes.is_alive()
+    running.join(10)
+    assert not running.is_alive()
 
 
 def test_expiry_does_not_wait_for_an_mlflow_that_hangs(ingest: Ingest, settings: Any) -> None:
@@ -180,8 +182,9 @@ def test_expiry_does_not_wait_for_an_mlflow_that_hangs(ingest: Ingest, settings:
 
 
 def test_cron_keeps_the_mirror_apart_too() -> None:
-    assert set(jobs.CRON_LANES) == set(jobs.EMBEDDED_LANES) == {"summaries", "upkeep", "mirror"}
-    assert [task.run for task in jobs.CRON_LANES["mirror"]] == [enqueue_due]
+    assert set(lanes(with_redis=True)) == set(lanes(with_redis=False)) == {"summaries", "upkeep", "mirror"}
+    assert [task.run for task in lanes(with_redis=True)["mirror"]] == [enqueue_due]
+    assert [task.run for task in lanes(with_redis=False)["mirror"]] == [jobs.mirror_due]
 
 
 def test_projects_take_turns(ingest: Ingest, project: Project, other_project: Project) -> None:
@@ -278,7 +281,7 @@ def test_a_task_that_failed_does_not_wait_for_its_next_turn() -> None:
     def fail() -> bool:
         raise DatabaseError("away")
 
-    assert jobs._run(Task(3600, fail)) == jobs.RETRY_SECONDS
-    assert jobs._run(Task(2, fail)) == 2
-    assert jobs._run(Task(3600, lambda: False)) == 3600
-    assert jobs._run(Task(3600, lambda: True)) == 0
+    assert _run(Task(3600, fail)) == RETRY_SECONDS
+    assert _run(Task(2, fail)) == 2
+    assert _run(Task(3600, lambda: False)) == 3600
+    assert _run(Task(3600, lambda: True)) == 0

@@ -17,7 +17,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
 from mlflow_sync.client import is_enabled, server_url
-from mlflow_sync.embedded import start_worker
 from projects.models import Project
 from traces.otlp.grpc_server import start_server
 from traces.otlp.samples import load_samples, rehearse
@@ -26,6 +25,7 @@ from tracing_site.children import Child, local_mlflow, manage
 from tracing_site.client_guides import fill_in, guides
 from tracing_site.first_start import ADMIN_NAME, FirstStart, prepare
 from tracing_site.http_server import check_port, make_server
+from worker.embedded import start_worker
 
 READY_SECONDS = 120
 # How often the accounts are counted

@@ -10,7 +10,7 @@ from django.conf import settings
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from mlflow_sync.known_jobs import KnownJob
+from worker.known_jobs import KnownJob
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

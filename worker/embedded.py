@@ -2,7 +2,8 @@
 
 import threading
 
-from mlflow_sync.jobs import EMBEDDED_LANES, run_lanes
+from projects.background_work import lanes
+from worker.lanes import run_lanes
 
 STOP_SECONDS = 10
 
@@ -13,7 +14,7 @@ class EmbeddedWorker:
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(
-            target=run_lanes, args=(EMBEDDED_LANES, self._stop), name="embedded worker", daemon=True
+            target=run_lanes, args=(lanes(with_redis=False), self._stop), name="embedded worker", daemon=True
         )
         self._thread.start()
 
@@ -23,5 +24,5 @@ class EmbeddedWorker:
 
 
 def start_worker() -> EmbeddedWorker:
-    """Start mirroring, expiry and the other work that is nobody's request."""
+    """Start the work that is nobody's request: mirroring, expiry, summaries."""
     return EmbeddedWorker()

@@ -8,7 +8,8 @@ import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from mlflow_sync.jobs import EMBEDDED_LANES, run_lanes
+from projects.background_work import lanes
+from worker.lanes import run_lanes
 
 
 class Command(BaseCommand):
@@ -26,4 +27,4 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         self.stdout.write("Working without Redis. Stop with Ctrl-C.")
-        run_lanes(EMBEDDED_LANES, stop)
+        run_lanes(lanes(with_redis=False), stop)

@@ -1,7 +1,7 @@
 """What Redis may make a worker do: the platform's own jobs, and nothing else.
 
 RQ unpickles what lies in Redis and calls whatever function it names, so that whoever can write there runs programs
-here. Our jobs are JSON, and only the functions named here are called.
+here. Our jobs are JSON, and only functions that an app registers are called.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from rq import serializers
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-FUNCTIONS = {"mlflow_sync.jobs.mirror_traces"}
+from projects.background_work import is_job
 
 
 class RefusedJob(DeserializationError):
@@ -22,14 +22,14 @@ class RefusedJob(DeserializationError):
 
 
 class KnownJob(Job):
-    """A job that calls one of FUNCTIONS. What else lies in Redis fails with the reason, and nothing of it is called."""
+    """A job that calls a registered function. What else lies in Redis fails with the reason, uncalled."""
 
     def _deserialize_data(self) -> None:
         try:
             super()._deserialize_data()  # type: ignore[no-untyped-call]
         except DeserializationError:
             raise RefusedJob("the job is not JSON: an earlier version's, or not the platform's") from None
-        if self._func_name not in FUNCTIONS or self._instance is not None:
+        if not is_job(str(self._func_name)) or self._instance is not None:
             raise RefusedJob("the job calls no function of the platform's")
 
     @property

@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from mlflow_sync.jobs import CRON_LANES, run_lanes
+from projects.background_work import lanes
+from worker.lanes import run_lanes
 
 
 class Command(BaseCommand):
@@ -22,4 +23,4 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        run_lanes(CRON_LANES, stop)
+        run_lanes(lanes(with_redis=True), stop)
