@@ -1,4 +1,4 @@
-"""The ASGI application that `manage.py web` serves: the gate in front of Django, in the layers of tracing_site.edge."""
+"""The ASGI application that `manage.py web` serves: the gate in front of Django, in the layers of `serving.edge`."""
 
 import os
 
@@ -12,9 +12,9 @@ django_application = get_wsgi_application()
 
 from traces.otlp.gate import Gate  # noqa: E402 - our modules can be imported only now
 from traces.otlp.self_tracing import start_exporting  # noqa: E402
-from tracing_site.edge import OnlyPath, Probes, RequestLog  # noqa: E402
-from tracing_site.password_lane import PasswordLane  # noqa: E402
-from tracing_site.strangers_lane import StrangersLane  # noqa: E402
+from tracing_site.serving.edge import OnlyPath, Probes, RequestLog  # noqa: E402
+from tracing_site.serving.password_lane import PasswordLane  # noqa: E402
+from tracing_site.serving.strangers_lane import StrangersLane  # noqa: E402
 
 start_exporting()
 

@@ -356,10 +356,10 @@ LOGGING = {
     "loggers": {
         **{app: {"level": LOG_LEVEL} for app in OUR_APPS},
         # What anybody who connects can cause
-        "tracing_site.connections": {"filters": ["seldom"]},
+        "tracing_site.serving.connections": {"filters": ["seldom"]},
         "uvicorn.error": {"filters": ["seldom"]},
         "django.security.DisallowedHost": {"filters": ["unknown_host", "seldom"]},
-        # Django's own handlers print exceptions' texts, and tracing_site.edge logs every request.
+        # Django's own handlers print exceptions' texts, and tracing_site.serving.edge logs every request.
         "django": {"handlers": [], "level": "NOTSET"},
         "django.db.backends": {"level": "INFO"},
         "django.request": {"filters": ["failures"]},

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from tracing_site.api import SystemView
 from tracing_site.health import health, readyz
-from tracing_site.metrics import metrics
+from tracing_site.prometheus import metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

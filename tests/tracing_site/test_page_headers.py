@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests import servers
 from tests.event_loop import run_apart
-from tracing_site.password_lane import PasswordLane
+from tracing_site.serving.password_lane import PasswordLane
 
 ANYBODYS = [
     "/",

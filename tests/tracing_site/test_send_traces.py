@@ -9,8 +9,8 @@ from django.test import Client
 
 from projects.models import ApiKey
 from tracing_site.client_guides import guides
-from tracing_site.first_start import FirstStart
 from tracing_site.management.commands.serve import banner
+from tracing_site.serving.first_start import FirstStart
 
 PATH = "/admin/send/"
 

@@ -15,7 +15,7 @@ from tests.servers import free_port
 from traces.otlp.gate import Gate
 from traces.otlp.grpc_server import start_server
 from tracing_site.asgi import django_application
-from tracing_site.http_server import make_server
+from tracing_site.serving.http_server import make_server
 
 
 @dataclass

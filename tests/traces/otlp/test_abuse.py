@@ -13,7 +13,7 @@ import pytest
 from spans.models import Span
 from tests.builders import export_request, span
 from tests.traces.otlp.conftest import HttpReceiver
-from tracing_site import web_protocol
+from tracing_site.serving import web_protocol
 
 GOOD_ANSWERS = {200, 400, 413, 415}
 

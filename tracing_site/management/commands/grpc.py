@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from traces.otlp.grpc_server import start_server
 from traces.otlp.samples import rehearse
 from traces.otlp.self_tracing import start_exporting
-from tracing_site.http_server import check_port, make_server
+from tracing_site.serving.http_server import check_port, make_server
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from tracing_site.first_start import ADMIN_NAME, prepare
+from tracing_site.serving.first_start import ADMIN_NAME, prepare
 
 
 class Command(BaseCommand):

@@ -21,10 +21,10 @@ from projects.models import Project
 from traces.otlp.grpc_server import start_server
 from traces.otlp.samples import load_samples, rehearse
 from traces.otlp.self_tracing import start_exporting
-from tracing_site.children import Child, local_mlflow, manage
 from tracing_site.client_guides import fill_in, guides
-from tracing_site.first_start import ADMIN_NAME, FirstStart, prepare
-from tracing_site.http_server import check_port, make_server
+from tracing_site.serving.children import Child, local_mlflow, manage
+from tracing_site.serving.first_start import ADMIN_NAME, FirstStart, prepare
+from tracing_site.serving.http_server import check_port, make_server
 from worker.embedded import start_worker
 
 READY_SECONDS = 120

@@ -16,8 +16,8 @@ from django.core.management.base import BaseCommand, CommandError
 from uvicorn.supervisors import Multiprocess
 
 from traces.otlp.samples import rehearse
-from tracing_site.http_server import PRELOAD, check_port, make_config, make_server
-from tracing_site.shares import Shares
+from tracing_site.serving.connection_shares import Shares
+from tracing_site.serving.http_server import PRELOAD, check_port, make_config, make_server
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tracing_site.shares import Shares
+from tracing_site.serving.connection_shares import Shares
 
 
 def test_a_place_is_free_when_its_process_has_died() -> None:

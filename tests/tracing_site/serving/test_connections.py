@@ -21,7 +21,7 @@ from tests.builders import export_request, span
 from traces.otlp.allotment import Allotment
 from traces.otlp.errors import OtlpError
 from traces.otlp.signals import TRACES
-from tracing_site.connections import counted_address
+from tracing_site.serving.connections import counted_address
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 BUNDLE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"

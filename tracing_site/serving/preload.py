@@ -14,7 +14,7 @@ gc.disable()  # what is loaded stays
 
 import tracing_site.asgi  # noqa: F401, E402
 from traces.otlp.samples import rehearse  # noqa: E402
-from tracing_site.http_server import spare_collector  # noqa: E402
+from tracing_site.serving.http_server import spare_collector  # noqa: E402
 
 rehearse()
 spare_collector()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tracing_site import children
+from tracing_site.serving import children
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from traces.otlp.admission import BODY_SECONDS
-from tracing_site.connections import counted_address, refused
+from tracing_site.serving.connections import counted_address, refused
 
 if TYPE_CHECKING:
-    from tracing_site.http_server import WebConfig
+    from tracing_site.serving.http_server import WebConfig
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 128

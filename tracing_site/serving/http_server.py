@@ -12,9 +12,9 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 
-from tracing_site.connections import Connections
-from tracing_site.shares import Shares
-from tracing_site.web_protocol import WebProtocol
+from tracing_site.serving.connection_shares import Shares
+from tracing_site.serving.connections import Connections
+from tracing_site.serving.web_protocol import WebProtocol
 
 # Longer than the pause between two exports, so that exporters keep their connection.
 KEEP_ALIVE_SECONDS = 72
@@ -24,7 +24,7 @@ DRAIN_SECONDS = 25
 SWITCH_SECONDS = 0.001
 # How soon a process sees that it was left alone
 PARENT_SECONDS = 1
-PRELOAD = "tracing_site.preload"
+PRELOAD = "tracing_site.serving.preload"
 
 
 class WebConfig(uvicorn.Config):

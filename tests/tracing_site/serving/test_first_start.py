@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from projects.audit_models import AuditEvent
 from projects.models import ApiKey, Project
-from tracing_site.first_start import prepare
+from tracing_site.serving.first_start import prepare
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ import pytest
 from django.urls import get_resolver
 
 from tests.event_loop import run_apart
-from tracing_site.password_lane import MAX_REQUESTS, MAX_REQUESTS_OF_ADDRESS, PASSWORD_THREADS, PasswordLane
+from tracing_site.serving.password_lane import MAX_REQUESTS, MAX_REQUESTS_OF_ADDRESS, PASSWORD_THREADS, PasswordLane
 
 
 class SlowSite:

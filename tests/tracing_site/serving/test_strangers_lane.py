@@ -17,7 +17,7 @@ from projects.models import hash_key
 from tests import servers
 from tests.builders import export_request, span
 from tests.event_loop import run_apart
-from tracing_site.strangers_lane import MAX_REQUESTS_OF_ADDRESS, StrangersLane
+from tracing_site.serving.strangers_lane import MAX_REQUESTS_OF_ADDRESS, StrangersLane
 
 CONNECTIONS = 16
 # Sends GET to a path without end over so many connections; RND in it is another text each time.
@@ -134,8 +134,8 @@ def known(monkeypatch):
     for module in (
         "projects.authentication",
         "projects.sessions",
-        "tracing_site.strangers_lane",
-        "tracing_site.metrics",
+        "tracing_site.serving.strangers_lane",
+        "tracing_site.prometheus",
     ):
         monkeypatch.setattr(f"{module}.acquaintances", known)
     return known
