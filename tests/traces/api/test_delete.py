@@ -90,7 +90,7 @@ def test_ids_that_no_database_holds_are_not_found(api):
 
 
 def test_deleting_goes_in_batches_and_takes_querysets_and_keys(store, monkeypatch):
-    monkeypatch.setattr("traces.reading.queries.TRACES_A_DELETION", 2)
+    monkeypatch.setattr("traces.upkeep.deletion.TRACES_A_DELETION", 2)
     store(*[span() for _ in range(9)])
     keys = list(Trace.objects.values_list("id", flat=True)[:3])
     assert delete_traces(keys) == 3
