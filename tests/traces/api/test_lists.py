@@ -249,9 +249,9 @@ def test_answers_in_one_piece_have_a_limit(api, store, monkeypatch):
 
 
 @pytest.mark.parametrize(("field", "index"), [("session_id", "trace_by_session"), ("user_id", "trace_by_user")])
-def test_the_traces_of_a_session_or_user_are_found_by_their_index(project, field, index):
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
+def test_the_traces_of_a_session_or_user_are_found_by_their_index(project, store, field, index):
+    store(*[span(attrs={"session.id": f"s{number}", "user.id": f"u{number}"}) for number in range(200)])
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {Trace._meta.db_table}")
     traces = TraceFilters(**{field: "x" * 99}).apply(Trace.objects.filter(project=project))
     assert index in traces.order_by("-start_time_unix_nano", "-pk")[:50].explain()
