@@ -1,5 +1,5 @@
 # make run    everything, ready to use            make demo   the same with sample traces
-# make test   all checks and tests                make check  only the checks
+# make test   all checks and tests                make lint   only the checks     make fix   what they can mend themselves
 # make lock   pin the packages again              make audit  known holes in them   make sbom, licences  what is in it
 # make bench, bench-peers, bench-read, soak: speed (docs/performance.md)   make crash: durability (docs/durability.md)
 # make probe: attacks   make walk: every URL, by everybody (SECURITY.md)
@@ -10,7 +10,7 @@ PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
 # Where one run leaves the database file and key of its tests
 TEST_DATA = .venv/test-data
 
-.PHONY: run demo test check test-js node test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash probe walk clients fuzz lock audit sbom licences clean
+.PHONY: run demo test check check-js lint fix vendor test-js node test-sqlite test-postgres test-citus chromium pgbouncer openapi bench bench-peers bench-read soak crash probe walk clients fuzz lock audit sbom licences clean
 
 run: .venv/installed
 	@exec .venv/bin/python manage.py serve
@@ -33,10 +33,33 @@ PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-chec
 	@$(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@
 
-test: check test-js test-sqlite test-postgres
+test: check check-js test-js test-sqlite test-postgres
 
 test-js: node
 	node --test tests/static/*.test.js
+
+# What formats and checks scripts and styles, and what `make vendor` copies; users need neither.
+node_modules/.installed: package.json package-lock.json | node
+	@npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+check-js: node_modules/.installed
+	@node_modules/.bin/biome check --error-on-warnings
+
+lint: check check-js
+
+fix: .venv/installed-dev node_modules/.installed
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	@node_modules/.bin/biome check --write
+
+# Fonts, with their licences, from the locked packages; tests/test_vendor.py knows their digests.
+FONTS = inter jetbrains-mono
+VENDOR = tracing_site/static/vendor
+vendor: node_modules/.installed
+	@for font in $(FONTS); do mkdir -p $(VENDOR)/$$font; \
+	  cp node_modules/@fontsource-variable/$$font/LICENSE node_modules/@fontsource-variable/$$font/files/$$font-latin-wght-normal.woff2 $(VENDOR)/$$font/; done
+	@cd $(VENDOR) && sha256sum */* > SHA256SUMS
 
 check: .venv/installed-dev
 	.venv/bin/ruff check .
@@ -61,12 +84,14 @@ test-postgres: .venv/installed-dev
 test-citus: .venv/installed-dev
 	DATA_DIR=$(TEST_DATA) .venv/bin/python -m tests.on_citus
 
+# Debian has npm in a package of its own, others bring it with Node.js.
+APT_INSTALL = apt-get install -qq -y --no-install-recommends
 node:
-	@command -v node >/dev/null || { \
+	@command -v npm >/dev/null || { \
 	  echo "Installing Node.js for the tests of the pages' scripts …"; \
-	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends nodejs; \
-	  else sudo -n apt-get update -qq && sudo -n apt-get install -qq -y --no-install-recommends nodejs; fi >/dev/null; } || { \
-	  echo "The tests of the pages' scripts need Node.js 18 or later: install it with your system's packages."; exit 1; }
+	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO="sudo -n"; fi; \
+	  { $$SUDO apt-get update -qq && $$SUDO $(APT_INSTALL) nodejs && { command -v npm || $$SUDO $(APT_INSTALL) npm; }; } >/dev/null; } || { \
+	  echo "The tests of the pages' scripts need Node.js 18 or later with npm: install it with your system's packages."; exit 1; }
 
 chromium:
 	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \

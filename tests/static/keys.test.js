@@ -11,15 +11,29 @@ beforeEach(() => {
     isDialogOpen = false;
     pressed = [];
     globalThis.document = {
-        addEventListener: (_, given) => { listener = given; },
+        addEventListener: (_, given) => {
+            listener = given;
+        },
         querySelector: () => (isDialogOpen ? {} : null),
     };
-    onKeys({ j: () => { pressed.push("j"); }, Enter: () => false });
+    onKeys({
+        j: () => {
+            pressed.push("j");
+        },
+        Enter: () => false,
+    });
 });
 
 function press(key, { inField = false, ...held } = {}) {
     let isTaken = false;
-    listener({ key, ...held, target: { closest: () => (inField ? {} : null) }, preventDefault: () => { isTaken = true; } });
+    listener({
+        key,
+        ...held,
+        target: { closest: () => (inField ? {} : null) },
+        preventDefault: () => {
+            isTaken = true;
+        },
+    });
     return isTaken;
 }
 

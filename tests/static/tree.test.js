@@ -14,7 +14,14 @@ test("a folded row hides all below it, and nothing beside it", () => {
 });
 
 test("a row that is folded below a folded one changes nothing", () => {
-    assert.deepEqual(hiddenRows(rows([0, true], [1, true], [2], [1], [0], [1])), [false, true, true, true, false, false]);
+    assert.deepEqual(hiddenRows(rows([0, true], [1, true], [2], [1], [0], [1])), [
+        false,
+        true,
+        true,
+        true,
+        false,
+        false,
+    ]);
 });
 
 test("two folded rows that follow each other each hide their own", () => {
