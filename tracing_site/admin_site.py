@@ -13,34 +13,38 @@ from django.utils.module_loading import import_string
 
 from tracing_site.addresses import address_of, is_guess
 
-# Group, then the entries that stand below the header while one of them is open.
+# Group, then its lists: what they are called, their model and their icon in templates/admin/includes/icons.html.
 NAVIGATION = (
     (
-        "Traces",
+        "",
         (
-            ("Traces", "traces_trace"),
-            ("Spans", "spans_span"),
-            ("Sessions", "traces_session"),
-            ("End users", "traces_enduser"),
-        ),
-    ),
-    ("Receipts", (("Receipts", "traces_exportreceipt"), ("Rejected spans", "traces_rejectedspans"))),
-    ("Rules", (("Mapping rules", "spans_mappingrule"), ("Prices", "spans_modelprice"))),
-    (
-        "Projects",
-        (
-            ("Projects", "projects_project"),
-            ("API keys", "projects_apikey"),
-            ("Accounts", "auth_user"),
-            ("Audit log", "projects_auditevent"),
+            ("Traces", "traces_trace", "traces"),
+            ("Spans", "spans_span", "spans"),
+            ("Sessions", "traces_session", "sessions"),
+            ("End users", "traces_enduser", "user"),
         ),
     ),
     (
-        "Operation",
+        "Reading",
+        (("Mapping rules", "spans_mappingrule", "rules"), ("Prices", "spans_modelprice", "prices")),
+    ),
+    (
+        "Operate",
         (
-            ("MLflow mirror", "mlflow_sync_mlflowtrace"),
-            ("Erasures", "mlflow_sync_erasure"),
-            ("Queue", "django_rq_dashboard"),
+            ("Receipts", "traces_exportreceipt", "receipts"),
+            ("Rejected spans", "traces_rejectedspans", "rejected"),
+            ("MLflow mirror", "mlflow_sync_mlflowtrace", "mirror"),
+            ("Erasures", "mlflow_sync_erasure", "erase"),
+            ("Queue", "django_rq_dashboard", "queue"),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            ("Projects", "projects_project", "projects"),
+            ("API keys", "projects_apikey", "key"),
+            ("Accounts", "auth_user", "accounts"),
+            ("Audit log", "projects_auditevent", "audit"),
         ),
     ),
 )
@@ -85,16 +89,20 @@ class TracingAdminSite(admin.AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Also where programs send traces, by HTTP and by gRPC."""
+        navigation = self.navigation(request)
+        entries = [entry for group in navigation for entry in group["entries"]]
         return {
             **super().each_context(request),
-            "navigation": self.navigation(request),
+            "navigation": navigation,
+            "current_list": next((entry for entry in entries if entry["is_current"]), None),
+            "may_search": any(entry["icon"] == "traces" for entry in entries),
             "endpoint": address_of(request),
             "endpoint_is_guess": is_guess(request),
             "grpc_port": settings.GRPC_PORT,
         }
 
     def navigation(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """The groups of lists that the user may open; a group leads to its first list."""
+        """The groups of lists that the user may open, the home page before them; nothing where there is none."""
         readable = {
             f"{model._meta.app_label}_{model._meta.model_name}"
             for model, model_admin in self._registry.items()
@@ -103,13 +111,17 @@ class TracingAdminSite(admin.AdminSite):
         groups = []
         for label, lists in NAVIGATION:
             entries = []
-            for name, model in lists:
+            for name, model, icon in lists:
                 if model in readable:
                     url = reverse(f"{self.name}:{model}_changelist")
-                    entries.append({"label": name, "url": url, "is_current": request.path.startswith(url)})
+                    is_current = request.path.startswith(url)
+                    entries.append({"label": name, "url": url, "icon": icon, "is_current": is_current})
             if entries:
-                is_current = any(entry["is_current"] for entry in entries)
-                groups.append({"label": label, "url": entries[0]["url"], "is_current": is_current, "entries": entries})
+                groups.append({"label": label, "entries": entries})
+        if groups:
+            url = reverse(f"{self.name}:index")
+            own = {"label": "Home", "url": url, "icon": "home", "is_current": request.path == url}
+            groups.insert(0, {"label": "", "entries": [own]})
         return groups
 
     def get_urls(self) -> list[Any]:

@@ -49,8 +49,7 @@ def test_the_session_page_is_worked_by_keyboard(logged_in, live_server, conversa
 
 def test_end_users_lead_to_their_sessions(logged_in, live_server, conversation):
     page = logged_in
-    page.click(".site-nav >> text=Traces")
-    page.click(".area-nav >> text=End users")
+    page.click(".site-nav >> text=End users")
     page.click("a.title:has-text('jana')")
     page.click(f".facts a:has-text('{SESSION}')")
     expect(page.locator(".chapter")).to_have_count(2)

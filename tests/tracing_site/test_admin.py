@@ -104,16 +104,26 @@ def test_the_navigation_offers_what_the_user_may_open(project):
     assert "/admin/auth/user/" not in html
 
 
-def test_the_navigation_marks_the_area_and_the_list_that_are_open(admin_client):
+def test_the_navigation_marks_the_list_that_is_open(admin_client):
     html = admin_client.get("/admin/spans/modelprice/").content.decode()
-    assert re.findall(r'aria-current="(\w+)">([^<]+)<', html) == [("true", "Rules"), ("page", "Prices")]
+    assert re.findall(r'aria-current="page" title="([^"]+)"', html) == ["Prices"]
+    assert 'class="crumb"' not in html
+    html = admin_client.get("/admin/spans/modelprice/add/").content.decode()
+    assert '<a class="crumb" href="/admin/spans/modelprice/">Prices</a>' in html
 
 
 def test_every_list_is_in_the_navigation(admin_client):
     request = admin_client.get("/admin/").wsgi_request
     shown = {entry["url"] for group in admin.site.navigation(request) for entry in group["entries"]}
     names = [f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry]
-    assert {reverse(name) for name in names} == shown
+    assert {reverse(name) for name in names} | {reverse("admin:index")} == shown
+
+
+def test_every_icon_of_the_navigation_is_drawn(admin_client):
+    html = admin_client.get("/admin/").content.decode()
+    used = set(re.findall(r'<use href="#(i-[\w]+)"', html))
+    assert len(used) > 15
+    assert used <= set(re.findall(r'<symbol id="(i-[\w]+)"', html))
 
 
 def test_an_empty_list_says_what_it_is_for(admin_client):

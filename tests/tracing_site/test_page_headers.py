@@ -28,7 +28,7 @@ ANYBODYS = [
     "/nothing",
     "/v1/traces",
     "/system",
-    "/static/tracing_site/admin.css",
+    "/static/tracing_site/components.css",
     "/static/nothing.css",
 ]
 SIGNED_IN = ["/admin/", "/admin/traces/trace/", "/admin/projects/project/add/", "/admin/nothing/", "/admin/logout/"]

@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from tracing_site import static_files
 from tracing_site.static_files import FOREVER
 
-NAME = "tracing_site/admin.css"
+NAME = "tracing_site/components.css"
 
 
 @pytest.fixture

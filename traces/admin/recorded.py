@@ -37,6 +37,21 @@ def preview(text: str) -> SafeString | str:
     return format_html('<span class="preview" dir="auto" title="{}">{}</span>', text[:1_000], text[:PREVIEW_CHARS])
 
 
+def preview_pair(put_in: str, came_out: str) -> SafeString | str:
+    """What went in and what came out, in one line for a cell, each with the rest as its tooltip."""
+    if not came_out:
+        return preview(put_in)
+    return format_html(
+        '<span class="said"><span class="preview" dir="auto" title="{}">{}</span><i aria-hidden="true">→</i>'
+        '<span class="visually-hidden">answered:</span>'
+        '<span class="preview quiet" dir="auto" title="{}">{}</span></span>',
+        put_in[:1_000],
+        put_in[:PREVIEW_CHARS],
+        came_out[:1_000],
+        came_out[:PREVIEW_CHARS],
+    )
+
+
 def trace_url(trace_row_id: Any, span_id: str = "") -> str:
     url = reverse("admin:traces_trace_change", args=[trace_row_id])
     return f"{url}?span={span_id}" if span_id else url

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from projects.roles import Role
 from spans.models import Span
 from traces.admin import filters, trace_page
-from traces.admin.recorded import RecordedAdmin, any_contains, preview, searched_for, trace_url
+from traces.admin.recorded import RecordedAdmin, any_contains, preview, preview_pair, searched_for, trace_url
 from traces.reading.queries import PAYLOAD_FIELDS
 from traces.templatetags.tracing import duration, sent_moment, span_type, spent, status_dot, tokens
 
@@ -19,7 +19,7 @@ from traces.templatetags.tracing import duration, sent_moment, span_type, spent,
 @admin.register(Span)
 class SpanAdmin(RecordedAdmin):
     delete_role: Role | None = None
-    list_display = ("started", "title", "kind_of", "input", "output", "took", "subject", "tokens", "cost")
+    list_display = ("started", "title", "kind_of", "said", "took", "subject", "tokens", "cost")
     list_filter = (
         filters.TimeRangeFilter,
         filters.ProjectFilter,
@@ -76,13 +76,9 @@ class SpanAdmin(RecordedAdmin):
     def kind_of(self, span: Span) -> SafeString:
         return span_type(span.span_type)
 
-    @admin.display(description="Input")
-    def input(self, span: Span) -> SafeString | str:
-        return preview(span.input_preview)
-
-    @admin.display(description="Output")
-    def output(self, span: Span) -> SafeString | str:
-        return preview(span.output_preview)
+    @admin.display(description="Input → output")
+    def said(self, span: Span) -> SafeString | str:
+        return preview_pair(span.input_preview, span.output_preview)
 
     @admin.display(description="Duration")
     def took(self, span: Span) -> str:

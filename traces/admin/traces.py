@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from projects.roles import Role, may, project_ids
 from traces.admin import filters, trace_page
 from traces.admin.came_from import came_from, with_list
-from traces.admin.recorded import RecordedAdmin, any_contains, preview, searched_for, trace_url
+from traces.admin.recorded import RecordedAdmin, any_contains, preview_pair, searched_for, trace_url
 from traces.admin.session_pages import group_url
 from traces.models import Trace
 from traces.templatetags.tracing import duration, number, sent_moment, spent, status_dot, tokens
@@ -32,8 +32,7 @@ class TraceAdmin(RecordedAdmin):
     list_display: tuple[str, ...] = (
         "started",
         "title",
-        "input",
-        "output",
+        "said",
         "took",
         "spans",
         "models",
@@ -209,13 +208,9 @@ class TraceAdmin(RecordedAdmin):
             trace.service_name[:100],
         )
 
-    @admin.display(description="Input")
-    def input(self, trace: Trace) -> SafeString | str:
-        return preview(trace.input_preview)
-
-    @admin.display(description="Output")
-    def output(self, trace: Trace) -> SafeString | str:
-        return preview(trace.output_preview)
+    @admin.display(description="Input → output")
+    def said(self, trace: Trace) -> SafeString | str:
+        return preview_pair(trace.input_preview, trace.output_preview)
 
     @admin.display(description="Duration", ordering="duration_ns")
     def took(self, trace: Trace) -> str:

@@ -13,5 +13,7 @@ export async function copy(button, text, done = "Copied") {
     }
     button.dataset.label ??= button.textContent; // a second click comes while it says that it has copied
     button.textContent = done;
-    setTimeout(() => { button.textContent = button.dataset.label; }, 1200);
+    setTimeout(() => {
+        button.textContent = button.dataset.label;
+    }, 1200);
 }

@@ -3,6 +3,7 @@
 import { copy } from "./clipboard.js";
 import { offerHeights } from "./heights.js";
 import { onKeys } from "./keys.js";
+import { offerPalette } from "./palette.js";
 import { localiseTimes } from "./times.js";
 
 // The server may not know the address that it is found at; the reader's browser does.
@@ -18,6 +19,17 @@ function nameOwnAddress(root) {
 
 const showHelp = () => document.getElementById("help")?.showModal();
 
+// The other value of a preference, kept by the browser; preferences.js reads it before the next page is drawn.
+function toggle(name, value) {
+    const chosen = document.documentElement.dataset[name] === value ? "" : value;
+    document.documentElement.dataset[name] = chosen;
+    localStorage.setItem(name, chosen);
+}
+const toggleRail = () => toggle("rail", "narrow");
+document.querySelector("[data-rail-toggle]")?.addEventListener("click", toggleRail);
+document.querySelector("[data-density-toggle]")?.addEventListener("click", () => toggle("density", "relaxed"));
+offerPalette(document);
+
 nameOwnAddress(document);
 localiseTimes(document);
 offerHeights(document);
@@ -32,15 +44,18 @@ if (document.querySelector("[data-waiting]")) setInterval(lookAgain, 5_000);
 
 document.addEventListener("toggle", (event) => offerHeights(event.target), true);
 document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy], [data-copy-link], [data-copy-target], [data-help], [data-taller]");
+    const button = event.target.closest(
+        "[data-copy], [data-copy-link], [data-copy-target], [data-help], [data-taller]",
+    );
     if (!button) return;
     if ("help" in button.dataset) showHelp();
     else if ("copyLink" in button.dataset) copy(button, location.href);
     else if ("copy" in button.dataset) copy(button, button.dataset.copy);
-    else if ("taller" in button.dataset) button.textContent = button.previousElementSibling.classList.toggle("is-tall") ? "Less" : "Full height";
+    else if ("taller" in button.dataset)
+        button.textContent = button.previousElementSibling.classList.toggle("is-tall") ? "Less" : "Full height";
     else {
         const shown = button.nextElementSibling;
         copy(button, shown.textContent, "cut" in shown.dataset ? "Copied the part shown" : "Copied");
     }
 });
-onKeys({ "?": showHelp });
+onKeys({ "?": showHelp, "[": toggleRail });

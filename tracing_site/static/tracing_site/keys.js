@@ -2,7 +2,12 @@
 
 /** Whether the key belongs to a field, or to the browser. */
 export function isTyping(event) {
-    return event.target.closest("input, textarea, select, [contenteditable]") !== null || event.ctrlKey || event.metaKey || event.altKey;
+    return (
+        event.target.closest("input, textarea, select, [contenteditable]") !== null ||
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey
+    );
 }
 
 /** Calls `actions[event.key](event)`; one that answers false leaves the key to the browser. */

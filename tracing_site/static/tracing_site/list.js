@@ -23,7 +23,9 @@ form.addEventListener("submit", () => {
     }
     for (const field of form.elements) if (field.name && field.value === "") field.disabled = true;
 });
-addEventListener("pageshow", () => { for (const field of form.elements) field.disabled = false; });
+addEventListener("pageshow", () => {
+    for (const field of form.elements) field.disabled = false;
+});
 form.addEventListener("change", (event) => {
     if (!event.target.matches("[data-submit]")) return;
     const isCustom = event.target.matches("[data-custom-range]") && event.target.value === "custom";
@@ -55,7 +57,9 @@ if (left && rowOf(left) >= 0) choose(rowOf(left));
 for (const [index, row] of rows.entries()) {
     link(row)?.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-        const key = link(row).pathname.split("/").find((part) => /^[0-9a-f-]{36}$/.test(part));
+        const key = link(row)
+            .pathname.split("/")
+            .find((part) => /^[0-9a-f-]{36}$/.test(part));
         if (!key) return;
         choose(index);
         history.replaceState(history.state, "", `#${key}`);

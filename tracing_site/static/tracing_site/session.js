@@ -4,7 +4,9 @@ import { neighbourKeys, onKeys } from "./keys.js";
 
 const chapters = [...document.querySelectorAll("[data-chapter]")];
 const parts = [...document.querySelectorAll("[data-chat] details")];
-const fold = (isOpen) => { for (const part of parts) part.open = isOpen; };
+const fold = (isOpen) => {
+    for (const part of parts) part.open = isOpen;
+};
 document.querySelector("[data-unfold]")?.addEventListener("click", () => fold(true));
 document.querySelector("[data-fold]")?.addEventListener("click", () => fold(false));
 

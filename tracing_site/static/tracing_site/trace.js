@@ -33,7 +33,10 @@ function showTab(name) {
 async function select(spanId, { remember = true, scroll = true, query = "" } = {}) {
     if (!/^[0-9a-f]{16}$/.test(spanId)) return;
     selected = spanId;
-    const shows = draw(spanId).then(() => { unfoldAbove(spanId); markSelected(scroll); });
+    const shows = draw(spanId).then(() => {
+        unfoldAbove(spanId);
+        markSelected(scroll);
+    });
     if (remember) {
         const url = new URL(location);
         url.searchParams.set("span", spanId);
@@ -94,7 +97,10 @@ function markSelected(scroll) {
 function fold() {
     const drawn = all();
     const hidden = hiddenRows(
-        drawn.map((row) => ({ depth: Number(row.dataset.depth), isFolded: row.getAttribute("aria-expanded") === "false" })),
+        drawn.map((row) => ({
+            depth: Number(row.dataset.depth),
+            isFolded: row.getAttribute("aria-expanded") === "false",
+        })),
     );
     for (const [index, row] of drawn.entries()) row.hidden = hidden[index];
 }
@@ -178,9 +184,15 @@ document.addEventListener("click", (event) => {
 });
 
 let timer;
-const filterSoon = () => { clearTimeout(timer); timer = setTimeout(() => loadRows(0), 120); };
+const filterSoon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => loadRows(0), 120);
+};
 tools.addEventListener("input", filterSoon);
-tools.addEventListener("submit", (event) => { event.preventDefault(); filterSoon(); });
+tools.addEventListener("submit", (event) => {
+    event.preventDefault();
+    filterSoon();
+});
 tools.addEventListener("click", (event) => {
     const isCollapse = event.target.matches("[data-collapse-all]");
     if (!isCollapse && !event.target.matches("[data-expand-all]")) return;
