@@ -160,6 +160,7 @@ class MlflowClient:
         answer = self._checked(path, experiment_id, json=body, seconds=CALL_SECONDS if seconds is None else seconds)
         found = json_object(answer)
         if found is None:
+            self._session.close()  # its connection may hold the rest of what was no answer; the next call opens another
             raise not_mlflow(self.url, answer)
         return found
 
