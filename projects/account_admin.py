@@ -16,6 +16,7 @@ from django.http import HttpRequest
 
 from projects.declared_lists import DeclaredListAdmin
 from projects.models import ProjectMembership
+from projects.moments import moment_column
 
 
 class PasswordState(ReadOnlyPasswordHashWidget):
@@ -73,7 +74,14 @@ class AccountAdmin(DeclaredListAdmin, UserAdmin):  # type: ignore[type-arg]
     purpose = "People who may sign in here. What they see comes from their memberships in projects."
     form = AccountForm
     add_form = UserCreationForm
-    list_display = ("username", "email", "is_active", "may_sign_in", "is_superuser", "last_login")
+    list_display = (
+        "username",
+        "email",
+        "is_active",
+        "may_sign_in",
+        "is_superuser",
+        moment_column("last_login", "Last sign-in"),
+    )
     list_filter = ("is_active", "is_staff", "is_superuser")
     fieldsets = (
         (None, {"fields": ("username", "password")}),

@@ -1,6 +1,8 @@
 """Projects and their keys, and where Django looks for the admin of this app: importing a module registers its part."""
 
 import datetime
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,7 +10,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -17,6 +19,7 @@ from projects import account_admin as account_admin
 from projects import audit_admin as audit_admin
 from projects.members_admin import MemberInline, let_in
 from projects.models import ApiKey, DailyUsage, Project, ProjectMembership, RetentionRule
+from projects.moments import moment_column
 from projects.roles import Role, project_ids
 from projects.scoped_admin import ProjectScopedAdmin
 
@@ -44,6 +47,17 @@ OPERATORS_FIELDS = (
 )
 
 
+# What apps above show of a project at a page of its own: the end of its address, and the view, which is called with
+# this admin, the request and the project's key.
+ProjectView = Callable[["ProjectAdmin", HttpRequest, int], HttpResponse]
+_pages: dict[str, ProjectView] = {}
+
+
+def register_project_page(name: str, view: ProjectView) -> None:
+    """The page /admin/projects/project/<id>/<name>/, reversed as `admin:projects_project_<name>`."""
+    _pages[name] = view
+
+
 @admin.register(Project)
 class ProjectAdmin(ProjectScopedAdmin):
     """Superusers make projects and set their limits and experiments; owners change the rest of theirs."""
@@ -60,7 +74,7 @@ class ProjectAdmin(ProjectScopedAdmin):
         "used_today",
         "traces_link",
         "conventions",
-        "created_at",
+        moment_column("created_at", "Created"),
     )
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
@@ -83,6 +97,13 @@ class ProjectAdmin(ProjectScopedAdmin):
             },
         ),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = [
+            path(f"<int:key>/{name}/", self.admin_site.admin_view(partial(view, self)), name=f"projects_project_{name}")
+            for name, view in _pages.items()
+        ]
+        return [*pages, *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
@@ -152,7 +173,16 @@ class ApiKeyAdmin(ProjectScopedAdmin):
 
     purpose = "Programs send and read traces with a key. Its text is shown once, right after it is made."
     view_role = add_role = change_role = Role.OWNER
-    list_display = ("name", "project", "prefix", "scopes", "state", "created_at", "last_used_at", "expires_at")
+    list_display = (
+        "name",
+        "project",
+        "prefix",
+        "scopes",
+        "state",
+        moment_column("created_at", "Created"),
+        moment_column("last_used_at", "Last used"),
+        moment_column("expires_at", "Expires"),
+    )
     list_select_related = ("project",)
     search_fields = ("name", "prefix")
     actions = ("revoke",)

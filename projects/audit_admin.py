@@ -8,16 +8,19 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from projects.models import AuditEvent
+from projects.moments import moment_column
 from projects.roles import Role
 from projects.scoped_admin import ProjectListFilter, ProjectScopedAdmin
+
+CREATED = moment_column("created_at", "When")
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ProjectScopedAdmin):
     purpose = "Who did what, when and from where. Sign-ins and accounts are for superusers. Nobody changes an entry."
     view_role = Role.OWNER
-    list_display = ("created_at", "who", "did", "what", "project_slug", "changed", "address")
-    list_display_links = ("created_at",)
+    list_display = (CREATED, "who", "did", "what", "project_slug", "changed", "address")
+    list_display_links = (CREATED,)
     list_filter = (ProjectListFilter, "action")
     search_fields = ("actor", "object_name", "address")
     search_help_text = "Who, a name, or an address"

@@ -3,14 +3,12 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 
-from projects.admin import ProjectAdmin
+from projects.admin import ProjectAdmin, register_project_page
 from projects.models import Project
 from traces.upkeep.retention import expiry_of
 
@@ -21,32 +19,24 @@ class DaysForm(forms.Form):
     days = forms.IntegerField(min_value=1, max_value=MAX_DAYS, label="With a retention of days")
 
 
-admin.site.unregister(Project)
+def retention_page(model_admin: ProjectAdmin, request: HttpRequest, key: int) -> HttpResponse:
+    """What the saved rules and `days`, or the saved retention, would delete now. Reads the traces past it once."""
+    project: Project = get_object_or_404(model_admin.get_queryset(request), pk=key)
+    if not model_admin.has_change_permission(request, project):
+        raise PermissionDenied
+    form = DaysForm(request.GET if "days" in request.GET else {"days": project.effective_retention_days})
+    context: dict[str, Any] = {
+        **model_admin.admin_site.each_context(request),
+        "title": "What expires",
+        "opts": model_admin.opts,
+        "project": project,
+        "form": form,
+    }
+    if form.is_valid():
+        expiry = expiry_of(project, days=form.cleaned_data["days"])
+        traces, spans = expiry.count_expired()
+        context |= {"before": expiry.before, "traces": traces, "spans": spans, "kept": expiry.count_kept()}
+    return TemplateResponse(request, "admin/projects/project/retention.html", context)
 
 
-@admin.register(Project)
-class RetainingProjectAdmin(ProjectAdmin):
-    """Projects with a dry run of their retention."""
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.retention_view)
-        return [path("<int:key>/retention/", view, name="projects_project_retention"), *super().get_urls()]
-
-    def retention_view(self, request: HttpRequest, key: int) -> HttpResponse:
-        """What the saved rules and `days`, or the saved retention, would delete now. Reads the traces past it once."""
-        project: Project = get_object_or_404(self.get_queryset(request), pk=key)
-        if not self.has_change_permission(request, project):
-            raise PermissionDenied
-        form = DaysForm(request.GET if "days" in request.GET else {"days": project.effective_retention_days})
-        context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "title": "What expires",
-            "opts": self.opts,
-            "project": project,
-            "form": form,
-        }
-        if form.is_valid():
-            expiry = expiry_of(project, days=form.cleaned_data["days"])
-            traces, spans = expiry.count_expired()
-            context |= {"before": expiry.before, "traces": traces, "spans": spans, "kept": expiry.count_kept()}
-        return TemplateResponse(request, "admin/projects/project/retention.html", context)
+register_project_page("retention", retention_page)

@@ -1,6 +1,7 @@
 """Traces in the admin: the list to find them, the page to read one, and what can be done with them."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from projects.roles import Role, may, project_ids
+from traces import panels
 from traces.admin import filters, trace_page
 from traces.admin.came_from import came_from, with_list
 from traces.admin.recorded import RecordedAdmin, any_contains, preview_pair, searched_for, trace_url
@@ -25,6 +27,20 @@ from traces.upkeep.renormalize import renormalize
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
 # Traces that one request normalizes again
 MAX_RENORMALIZED = 500
+
+
+def as_cell(column: panels.Column) -> Callable[[Trace], str]:
+    """The column as Django's lists take it: a function with a name and a heading."""
+
+    def cell(trace: Trace) -> str:
+        return column.cell(trace)
+
+    cell.__name__ = column.name
+    return admin.display(description=column.heading)(cell)
+
+
+def as_admin_action(action: panels.Action) -> Callable[[Any, HttpRequest, QuerySet[Trace]], object]:
+    return lambda model_admin, request, queryset: action.run(request, queryset)
 
 
 @admin.register(Trace)
@@ -61,6 +77,19 @@ class TraceAdmin(RecordedAdmin):
         "unpin_selected_traces",
         "renormalize_selected_traces",
     )
+
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        return (*self.list_display, *map(as_cell, panels.trace_columns()))
+
+    def list_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        related = [column.related for column in panels.trace_columns() if column.related]
+        return rows.select_related(*related) if related else rows
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        for action in panels.trace_actions(request):
+            actions[action.name] = (as_admin_action(action), action.name, action.label)
+        return actions
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -111,7 +140,7 @@ class TraceAdmin(RecordedAdmin):
 
     def facts(self, request: HttpRequest, trace: Trace) -> list[tuple[str, Any]]:
         """Label and value of the header's line of facts."""
-        return trace_page.facts(trace)
+        return [*trace_page.facts(trace), *panels.trace_facts(request, trace)]
 
     def rows_view(self, request: HttpRequest, key: Any) -> HttpResponse:
         return trace_page.rows(request, trace_page.trace_or_404(self.get_queryset(request), key))
